@@ -1,0 +1,44 @@
+"""The `tf29hub` command. Each subcommand lives in the room it is about and is imported when it is used."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from . import __version__
+from .yamlfile import ConfigError
+
+# name: (module with `add_arguments(parser)` and `run(args) -> int`, one line of help)
+COMMANDS = {
+    "image": ("jupyterhub_tf29.image.commands", "build, verify, list, pin and prune the notebook image"),
+    "user": ("jupyterhub_tf29.auth.commands", "local accounts: list, add, approve, disable, set a password"),
+}
+
+
+class CommandError(Exception):
+    """What the person at the terminal has to know; printed without a traceback, exit code 1."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand; 0: done, 1: it failed and said why, 2: it was called wrongly."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(prog="tf29hub", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"tf29hub {__version__}")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    chosen = next((word for word in argv if not word.startswith("-")), None)
+    for name, (module_name, summary) in COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=summary, description=summary)
+        if name == chosen:
+            module = importlib.import_module(module_name)
+            module.add_arguments(subparser)
+            subparser.set_defaults(run=module.run)
+    args = parser.parse_args(argv)
+    try:
+        return int(args.run(args) or 0)
+    except (CommandError, ConfigError) as error:
+        print(f"tf29hub {args.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
