@@ -15,7 +15,7 @@ setup(
     license="BSD-3-Clause",
     packages=find_packages(include=["jupyterhub_tf29", "jupyterhub_tf29.*"]),
     include_package_data=True,
-    package_data={"jupyterhub_tf29": ["templates/*.html", "static/*", "py.typed"]},
+    package_data={"jupyterhub_tf29": ["templates/*.html", "static/*", "locale/*/LC_MESSAGES/*.po", "py.typed"]},
     python_requires=">=3.10",
     install_requires=[
         "jupyterhub>=5.5,<7",  # the hub itself
@@ -24,6 +24,7 @@ setup(
         "jupyterhub-idle-culler>=2,<3",  # stops servers that nobody uses
         "jupyterhub-traefik-proxy>=2.1,<3",  # a proxy in a process of its own
         "oauthenticator>=17.4,<18",  # sign-in with OAuth 2 and OpenID Connect
+        "babel>=2.14",  # catalogues of what users read
         "argon2-cffi>=23.1",  # password hashes of local accounts
         "pydantic>=2.7,<3",  # the schema of the three configuration files
         "pyyaml>=6",  # reads them, with line numbers
