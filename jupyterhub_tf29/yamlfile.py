@@ -16,8 +16,8 @@ class ConfigError(ValueError):
     """A configuration file cannot be used; the text says which, where and why, one problem a line."""
 
 
-def load(path: Path, model: type[Model]) -> Model:
-    """Read and validate `path`.
+def load(path: Path, model: type[Model], context: dict[str, Any] | None = None) -> Model:
+    """Read and validate `path`; `context` reaches the model's validators as pydantic's `info.context`.
 
     Raises ConfigError where the file is missing, is not YAML, repeats a key, or does not fit `model`.
     """
@@ -29,7 +29,7 @@ def load(path: Path, model: type[Model]) -> Model:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
     data, lines = _parse(path, text)
     try:
-        return model.model_validate({} if data is None else data)
+        return model.model_validate({} if data is None else data, context=context)
     except ValidationError as error:
         problems = [_describe(path, lines, problem) for problem in error.errors()]
         raise ConfigError("\n".join(dict.fromkeys(problems))) from None
