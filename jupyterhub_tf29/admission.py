@@ -30,9 +30,7 @@ class DoesNotFit(Exception):
 
 def read_host_memory(meminfo: Path = _MEMINFO) -> HostMemory:
     """Read `/proc/meminfo`; touches the kernel only, but is a file: call it in a thread."""
-    fields = dict(
-        line.split(":", 1) for line in meminfo.read_text(encoding="ascii").splitlines() if ":" in line
-    )
+    fields = dict(line.split(":", 1) for line in meminfo.read_text(encoding="ascii").splitlines() if ":" in line)
     return HostMemory(*(int(fields[key].split()[0]) * 1024 for key in ("MemTotal", "MemAvailable")))
 
 
@@ -50,8 +48,8 @@ class Admission:
     def admit(self, server: object, guarantee: int, memory: HostMemory, reserve: int) -> None:
         """Promise `guarantee` bytes to `server`, or raise DoesNotFit and promise nothing.
 
-        What counts is the smaller of two: what is not promised yet (of the total less `reserve`), and what the
-        machine has available right now (others than this hub's servers use memory, too).
+        What counts is the smaller of two: what is not promised yet (of the total less `reserve`), and what
+        the machine has available right now (others than this hub's servers use memory, too).
         """
         others = self.promised - self._promised.get(server, 0)
         free = max(0, min(memory.total - reserve - others, memory.available))

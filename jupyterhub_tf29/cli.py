@@ -12,7 +12,14 @@ from .yamlfile import ConfigError
 
 # name: (module with `add_arguments(parser)` and `run(args) -> int`, one line of help)
 COMMANDS = {
+    "hub": ("jupyterhub_tf29.hub_command", "run the Hub (started by deploy/up)"),
     "image": ("jupyterhub_tf29.image.commands", "build, verify, list, pin and prune the notebook image"),
+    "settings": ("jupyterhub_tf29.settings_command", "hub.yaml: show what is in force, set a value"),
+    "secrets": ("jupyterhub_tf29.secretfiles", "make the secrets that are missing"),
+    "proxy": ("jupyterhub_tf29.proxy", "run the front (Traefik); the supervisor does this"),
+    "culler": ("jupyterhub_tf29.culler", "run the idle culler; the supervisor does this"),
+    "check": ("jupyterhub_tf29.check", "do the whole main job once against the running hub"),
+    "doctor": ("jupyterhub_tf29.doctor", "look at everything the hub stands on, and say what to do"),
     "user": ("jupyterhub_tf29.auth.commands", "local accounts: list, add, approve, disable, set a password"),
 }
 

@@ -22,15 +22,13 @@ _HARMLESS = (None, False, "", "private", "shareable", "none")
 
 
 class UnsafeContainer(ValueError):
-    """The configuration asks for a container that is not isolated; the text says which setting and why not."""
+    """The configuration asks for a container that is not isolated; the text says which setting and why."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one server may use. Sizes in bytes; `cpus` in whole CPUs' worth of time."""
+    """What one server may use beside memory and CPU time, which DockerSpawner sets. Sizes in bytes."""
 
-    memory: int
-    cpus: float
     processes: int
     shared_memory: int
     log_size: int
@@ -58,13 +56,10 @@ def complete(create_kwargs: dict[str, Any], workspace: Workspace) -> dict[str, A
         if host.get(key) not in _HARMLESS:
             raise UnsafeContainer(f"extra_host_config: {key}={host[key]!r} is not allowed here: {why}")
     if host.get("NetworkMode") == "host":
-        raise UnsafeContainer(
-            "network_name: 'host' is not allowed here: users could reach all of the machine"
-        )
+        raise UnsafeContainer("network_name: 'host' is not allowed here: users could reach all of the machine")
     limits = workspace.limits
     defaults: dict[str, Any] = {
         "CapDrop": ["ALL"],
-        "SecurityOpt": ["no-new-privileges"],
         "PidsLimit": limits.processes,
         "ShmSize": limits.shared_memory,
         # swap would let one tenant slow down all others; equal to Memory means none
@@ -75,6 +70,8 @@ def complete(create_kwargs: dict[str, Any], workspace: Workspace) -> dict[str, A
     for key, value in defaults.items():
         if host.get(key) in (None, [], {}, 0) and value is not None:
             host[key] = value
+    options = host.get("SecurityOpt") or []
+    host["SecurityOpt"] = [*options, *({"no-new-privileges"} - set(options))]
     # the container must outlive its death, or why it died is lost with it; the spawner removes it
     host["AutoRemove"] = False
     host["Mounts"] = [*(host.get("Mounts") or []), *_mounts(host, workspace)]

@@ -4,7 +4,7 @@ Three independent places, so that each can be backed up, moved or measured alone
 
 | in the workspace | what for | whose |
 | --- | --- | --- |
-| `/home/jovyan` | code and notebooks, and what `pip install` adds | the user's; a named server's own, if so chosen |
+| `/home/jovyan` | code and notebooks, and what `pip install` adds | the user's, or a named server's |
 | `/models` | weights and checkpoints | the user's |
 | `/datasets` | data sets, read-only | shared by all |
 """
@@ -38,12 +38,11 @@ class Place:
 
     def as_docker_mount(self) -> dict[str, Any]:
         """An entry of the engine's `HostConfig.Mounts`; a folder that is missing is an error, not made."""
-        return {
-            "Type": "volume" if self.is_volume else "bind",
-            "Source": self.source,
-            "Target": self.target,
-            "ReadOnly": self.read_only,
-        }
+        mount: dict[str, Any] = {"Source": self.source, "Target": self.target, "ReadOnly": self.read_only}
+        if self.is_volume:
+            # the labels go to a volume that the engine makes because of this mount
+            return {"Type": "volume", **mount, "VolumeOptions": {"Labels": self.labels}}
+        return {"Type": "bind", **mount}
 
 
 def home_choices(settings: Settings, server_name: str) -> tuple[Home, ...]:

@@ -29,6 +29,10 @@ class WatchedFile(Generic[T]):
         self.problem: str | None = None
         """Why the file as it is now is not in use; None where it is."""
 
+    def __deepcopy__(self, memo: object) -> WatchedFile[T]:
+        """One file, one watcher: traitlets copies configuration for every object that it configures."""
+        return self
+
     def get(self) -> T:
         """The content of the file, or of its last good version."""
         with self._lock:

@@ -1,0 +1,89 @@
+"""`tf29hub hub`: look at everything that can be looked at before, clear leftovers, then become JupyterHub."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import docker
+from traitlets import TraitError
+from traitlets.config.loader import PyFileConfigLoader
+
+from .cli import CommandError
+from .leftovers import remove_leftovers, running_containers
+from .secretfiles import ensure_secrets, read_secret
+from .settings import Paths, load_settings
+
+ENGINE_WITHIN = 60.0
+"""Seconds to wait for the engine, which after a reboot may come up later than this."""
+
+log = logging.getLogger("tf29hub")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `tf29hub hub`."""
+    parser.add_argument("--check-config", action="store_true", help="look at the configuration and stop there")
+    parser.add_argument("jupyterhub_args", nargs="*", help="handed on to jupyterhub, after --")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Raises CommandError where the Hub could not start; else it does not come back."""
+    logging.basicConfig(level=logging.INFO, format="[%(levelname)s %(asctime)s %(name)s] %(message)s")
+    paths = Paths.from_environment()
+    config_file = paths.config / "jupyterhub_config.py"
+    settings = load_settings(paths.config)
+    config = read_config(config_file)
+    check_spawner(config)
+    if args.check_config:
+        print(f"The configuration in {paths.config} is fine.")
+        return 0
+    ensure_secrets(paths)
+    os.chdir(paths.state)
+    client = engine_that_answers()
+    remove_leftovers(client, settings.name, running_containers(config.JupyterHub.db_url), log)
+    os.environ["JUPYTERHUB_CRYPT_KEY"] = read_secret(paths, "crypt-key")
+    program = str(Path(sys.executable).parent / "jupyterhub")
+    os.execv(program, [program, "-f", str(config_file), *args.jupyterhub_args])  # noqa: S606
+
+
+def read_config(config_file: Path) -> Any:
+    """The configuration as JupyterHub will see it. Raises CommandError; ConfigError where a YAML file is wrong."""
+    if not config_file.exists():
+        raise CommandError(f"{config_file}: there is no such file")
+    return PyFileConfigLoader(config_file.name, str(config_file.parent)).load_config()
+
+
+def check_spawner(config: Any) -> None:
+    """Make a spawner of the configuration, so that what it refuses is said now and not to the first user."""
+    from .spawner import TF29Spawner
+
+    try:
+        TF29Spawner(config=config)
+    except TraitError as error:
+        raise CommandError(f"the spawner's configuration is not allowed: {error}") from error
+
+
+def engine_that_answers() -> Any:
+    """A client of the Docker Engine. Raises CommandError with the cause when none answers in time."""
+    deadline = time.monotonic() + ENGINE_WITHIN
+    while True:
+        try:
+            client = docker.APIClient(version="auto", **docker.utils.kwargs_from_env())
+            client.ping()
+            return client
+        except (docker.errors.DockerException, OSError) as error:
+            text = str(error)
+            if "Permission denied" in text:
+                raise CommandError(
+                    "no permission on the Docker Engine's socket: the account that runs the hub has to be in the "
+                    f"group `docker` ({text})"
+                ) from error
+            if time.monotonic() > deadline:
+                raise CommandError(f"the Docker Engine does not answer: is it running? ({text})") from error
+            log.info("Waiting for the Docker Engine …")
+            time.sleep(2)

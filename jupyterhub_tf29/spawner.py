@@ -1,0 +1,235 @@
+"""TF29Spawner: a DockerSpawner that starts one workspace of the menu for each server.
+
+The life of a server, and who calls what (JupyterHub's order, which its docs do not spell out):
+
+    options saved → clear_state → _run_apply_user_options (the gate) → run_pre_spawn_hook (memory, boot slot)
+    → start (container, until it answers) → get_state saved → … poll … → stop → run_post_stop_hook (always)
+
+A server that dies by itself never sees `stop`, so what must be given back is given back in
+`run_post_stop_hook`. The layers below, each a class that knows nothing of those above it: `careful` (the
+engine), `boot` (starting and undoing), `incidents` (what happens to a running one).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from traitlets import Any as AnyTrait
+from traitlets import Bool, default
+
+from . import container, labels, menu, storage
+from .choice import ChoiceError, Chosen, choose
+from .i18n import choose_language, in_language
+from .incidents import ToldSpawner
+from .naming import server_slug, slug
+from .notices import KEPT
+from .profiles import Profiles
+from .refusal import StartFailed, refuse
+from .story import Story
+
+
+class TF29Spawner(ToldSpawner):
+    """Starts workspaces of the menu as Docker containers; `jupyterhub_tf29.configure` sets it up."""
+
+    profiles = AnyTrait(
+        None, allow_none=True, help="A WatchedFile of profiles.yaml; None: no menu, as a bare DockerSpawner."
+    ).tag(config=True)
+    gpus_managed = Bool(False, help="Whether profiles with GPUs are on the menu.").tag(config=True)
+
+    def __init__(self, **kwargs: Any) -> None:
+        self.accepted: dict[str, str] = {}
+        self.chosen: Chosen | None = None
+        super().__init__(**kwargs)
+
+    # -- names and defaults, where DockerSpawner's own setting of the name does not say otherwise ------------
+
+    @default("network_name")
+    def _default_network_name(self) -> str:
+        return self.settings.name
+
+    @default("use_internal_ip")
+    def _default_use_internal_ip(self) -> bool:
+        return True
+
+    @default("prefix")
+    def _default_prefix(self) -> str:
+        return self.settings.name
+
+    @default("escape")
+    def _escape_default(self) -> Any:
+        return lambda text: slug(text) if text else ""
+
+    @default("object_name")
+    def _object_name_default(self) -> str:
+        if self.name_template != self._default_name_template():
+            return super()._object_name_default()
+        return f"{self.prefix}-{server_slug(self.user.name, self.name)}"
+
+    @default("start_timeout")
+    def _default_start_timeout(self) -> int:
+        return self.settings.start.timeout
+
+    @default("http_timeout")
+    def _default_http_timeout(self) -> int:
+        return self.settings.start.timeout
+
+    # -- the menu ----------------------------------------------------------------------------------------------
+
+    @default("options_form")
+    def _default_options_form(self) -> Any:
+        return TF29Spawner.render_menu if self.profiles else super()._default_options_form()
+
+    async def render_menu(self) -> str:
+        """The form on the spawn page."""
+        profiles = await self._current_profiles()
+        reader = self.handler.current_user if self.handler else None
+        page = menu.MenuPage(
+            profiles=profiles,
+            chosen=self.accepted,
+            language=self._listen_to_reader(),
+            gpus_managed=self.gpus_managed,
+            homes=storage.home_choices(self.settings, self.name),
+            notices=self.notices[-3:],
+            problem=self.profiles.problem if reader is not None and reader.admin else None,
+        )
+        return menu.render(page)
+
+    @default("options_from_form")
+    def _default_options_from_form(self) -> Any:
+        return self._options_from_fields if self.profiles else super()._default_options_from_form()
+
+    @default("options_from_query")
+    def _default_options_from_query(self) -> Any:
+        return menu.options_from_query if self.profiles else self.options_from_form
+
+    async def _options_from_fields(self, fields: dict[str, list[Any]]) -> dict[str, Any]:
+        # held against the menu here, too, so that a bad choice comes back on the form, before it is saved
+        self._listen_to_reader()
+        return (await self._choose(menu.options_from_fields(fields))).options
+
+    async def _run_apply_user_options(self, user_options: dict[str, Any]) -> None:
+        """The gate: every start passes here, whichever way its options came.
+
+        The Hub has saved the options by now; on refusal the last accepted ones take their place again.
+        Overridden rather than `apply_user_options`, so that an admin's hook of that name still runs, after it.
+        """
+        self._listen_to_reader()
+        self.story, self.chosen = Story(), None
+        if self.profiles:
+            try:
+                self.chosen = await self._choose(user_options)
+            except Exception:
+                self._remember(self.accepted)
+                raise
+            self._remember(self.chosen.options)
+            self._apply(self.chosen)
+        if self.apply_user_options or not self.profiles:
+            await super()._run_apply_user_options(self.user_options)
+
+    async def _choose(self, user_options: dict[str, Any]) -> Chosen:
+        profiles = await self._current_profiles()
+        try:
+            return choose(
+                profiles,
+                user_options,
+                limits=self.settings.limits,
+                gpus_managed=self.gpus_managed,
+                homes=storage.home_choices(self.settings, self.name),
+            )
+        except ChoiceError as error:
+            values: dict[str, Any] = error.values
+            failure = StartFailed("options", error.sentence, status_code=400, **values)
+            raise refuse(failure, in_language(self.language)) from None
+
+    async def _current_profiles(self) -> Profiles:
+        return await asyncio.to_thread(self.profiles.get)
+
+    def _remember(self, options: dict[str, str]) -> None:
+        self.accepted = options
+        self.user_options = dict(options)
+        if self.orm_spawner is not None:
+            self.orm_spawner.user_options = dict(options)
+            self.db.commit()
+
+    def _apply(self, chosen: Chosen) -> None:
+        limits, override = self.settings.limits, chosen.override
+        self.mem_limit = override.mem_limit or limits.memory
+        self.mem_guarantee = min(override.mem_guarantee or limits.memory_guarantee, self.mem_limit)
+        self.cpu_limit = override.cpu_limit or limits.cpus
+        if override.default_url:
+            self.default_url = override.default_url
+
+    def _listen_to_reader(self) -> str:
+        if self.handler is not None:
+            self.language = choose_language(self.handler.request.headers.get("Accept-Language"))
+        return self.language
+
+    # -- the start ---------------------------------------------------------------------------------------------
+
+    async def start(self) -> tuple[str, int]:
+        """As BootingSpawner; nothing starts that did not pass the gate."""
+        if self.profiles and self.chosen is None:
+            raise self.failure(RuntimeError("the options were not held against the menu"))
+        self.notices = []
+        await self.write_notices()
+        return await super().start()
+
+    def workspace(self) -> container.Workspace:
+        """Limits, places, labels and environment of this server's container."""
+        limits, override = self.settings.limits, self.chosen.override if self.chosen else None
+        home = storage.home_of(self.settings, self.name, self.accepted.get("home"))
+        cpus = float(self.cpu_limit or limits.cpus)
+        return container.Workspace(
+            limits=container.Limits(
+                processes=limits.processes,
+                shared_memory=(override and override.shm_size) or limits.shared_memory,
+                log_size=limits.log_size,
+            ),
+            places=storage.places(self.settings, self.user.name, self.name, home),
+            labels={**self.own_labels(), labels.PROFILE: self.accepted.get("profile", "")},
+            notices_dir=str(self.notices_folder) if self.notices_folder else None,
+            environment={**container.cpu_environment(cpus), **(override.environment if override else {})},
+        )
+
+    # -- state, which the Hub keeps in its database ------------------------------------------------------------
+
+    def get_state(self) -> dict[str, Any]:
+        """What outlives the Hub; the last accepted options and the notices outlive the server, too."""
+        state = super().get_state()
+        state.update(accepted=self.accepted, notices=self.notices[-KEPT:])
+        if self.object_id:
+            state.update(mem_guarantee=self.mem_guarantee, mem_limit=self.mem_limit)
+        return state
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """As the Hub finds it after a restart: a running server holds its memory and is listened to again."""
+        super().load_state(state)
+        self.accepted = state.get("accepted", {})
+        self.notices = state.get("notices", [])
+        if not self.object_id or self.orm_spawner is None:
+            return
+        if self.orm_spawner.server is None:
+            self.fleet.condemn(self.object_id)
+            self.object_id = ""
+            return
+        self.mem_limit = state.get("mem_limit", self.mem_limit)
+        self.mem_guarantee = state.get("mem_guarantee", self.mem_guarantee)
+        self.fleet.admission.record(self.key, int(self.mem_guarantee or 0))
+        self.fleet.join(self.object_id, self)
+
+    async def rename(self, old_name: str, new_name: str) -> None:
+        """Refused where the server's name is part of its home's: its files would seem to be lost."""
+        if storage.home_of(self.settings, old_name, self.accepted.get("home")) == "own":
+            raise ValueError(
+                f"The server {old_name!r} has a home of its own, which carries its name. Make a new server and "
+                "copy the files through /models."
+            )
+
+    # -- the progress page -------------------------------------------------------------------------------------
+
+    async def progress(self) -> AsyncIterator[dict[str, Any]]:
+        """The story of this start. It must never raise: the Hub would show the start as failed."""
+        async for event in self.story.events():
+            yield dict(event)
