@@ -32,6 +32,11 @@ def choose_language(accept_language: str | None) -> str:
     return negotiate_locale(ordered, LANGUAGES) or "en"
 
 
+def N_(sentence: str) -> str:
+    """Mark a sentence (gettext's own name for this) that is translated later, where its reader is known."""
+    return sentence
+
+
 def translator(accept_language: str | None) -> Translate:
     """A function that puts an English sentence into the reader's language; unknown ones stay English."""
     return in_language(choose_language(accept_language))

@@ -12,7 +12,7 @@ from jupyterhub.utils import maybe_future
 
 from . import notices
 from .boot import BootingSpawner
-from .i18n import in_language
+from .i18n import N_, in_language
 from .refusal import StartFailed
 from .units import format_size
 from .watch import memory_in_use
@@ -20,16 +20,16 @@ from .watch import memory_in_use
 SAME_INCIDENT = timedelta(seconds=30)
 """The engine may tell one shortage of memory several times; within this time it is one."""
 
-_OUT_OF_MEMORY = (
+_OUT_OF_MEMORY = N_(
     "A program in your workspace was stopped because the workspace reached its memory limit of {limit} "
     "(last measured: {last}). If it was a notebook's kernel, its variables are lost; your files are safe. Load "
     "less at once, or choose a workspace with more memory."
 )
-_SERVER_OUT_OF_MEMORY = (
+_SERVER_OUT_OF_MEMORY = N_(
     "Your workspace was stopped because it reached its memory limit of {limit} (last measured: {last}). Your "
     "files are safe. Load less at once, or choose a workspace with more memory."
 )
-_SERVER_DIED = (
+_SERVER_DIED = N_(
     "Your workspace stopped by itself (exit code {code}). Your files are safe. If it happens again, please tell "
     "the admin."
 )

@@ -23,9 +23,7 @@ def running_containers(database_url: str) -> set[str]:
         if not inspect(engine).has_table(orm.Spawner.__tablename__):
             return set()
         with Session(engine) as session:
-            rows = session.execute(
-                select(orm.Spawner.state).where(orm.Spawner.server_id.is_not(None))  # type: ignore[attr-defined]
-            )
+            rows = session.execute(select(orm.Spawner.state).where(orm.Spawner.server_id.is_not(None)))
             return {state["object_id"] for (state,) in rows if state and state.get("object_id")}
     finally:
         engine.dispose()

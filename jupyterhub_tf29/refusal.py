@@ -14,7 +14,7 @@ import docker.errors
 import requests
 from tornado import web
 
-from .i18n import Translate
+from .i18n import N_, Translate
 
 try:
     from jupyterhub.spawner import SpawnException
@@ -61,8 +61,10 @@ def explain(error: BaseException) -> StartFailed:
             return StartFailed(reason, sentence, status_code=status_code, cause=text)
     return StartFailed(
         "engine_error",
-        "The workspace could not be started. Nothing of yours is lost. Please tell the admin, who finds the "
-        "cause in the Hub's log.",
+        N_(
+            "The workspace could not be started. Nothing of yours is lost. Please tell the admin, who finds the "
+            "cause in the Hub's log."
+        ),
         cause=f"{type(error).__name__}: {text}",
     )
 
@@ -81,20 +83,22 @@ _KNOWN: list[tuple[Callable[[BaseException, str], bool], str, str, int]] = [
     (
         _has("no space left on device", "disk quota exceeded"),
         "disk_full",
-        "There is no space left for the files of this workspace: your home or the machine's disk is full. "
-        "Please ask the admin to make room.",
+        N_(
+            "There is no space left for the files of this workspace: your home or the machine's disk is full. "
+            "Please ask the admin to make room."
+        ),
         507,
     ),
     (
         _has("bind source path does not exist"),
         "storage_missing",
-        "A folder that this workspace needs is missing on the machine. Please tell the admin.",
+        N_("A folder that this workspace needs is missing on the machine. Please tell the admin."),
         500,
     ),
     (
         _has("No such image"),
         "image_missing",
-        "The notebook image is not on this machine. Please tell the admin.",
+        N_("The notebook image is not on this machine. Please tell the admin."),
         503,
     ),
     (
@@ -102,20 +106,22 @@ _KNOWN: list[tuple[Callable[[BaseException, str], bool], str, str, int]] = [
             isinstance(error, docker.errors.APIError) and error.status_code == 404 and "network" in text
         ),
         "network_missing",
-        "The network of the workspaces is missing on this machine. Please tell the admin.",
+        N_("The network of the workspaces is missing on this machine. Please tell the admin."),
         503,
     ),
     (
         lambda error, text: "Permission denied" in text and _unreachable(error, text),
         "engine_refused",
-        "The hub may not use the container engine of this machine. Please tell the admin.",
+        N_("The hub may not use the container engine of this machine. Please tell the admin."),
         503,
     ),
     (
         _unreachable,
         "engine_down",
-        "The container engine of this machine does not answer. Your files are safe; please try again in a "
-        "few minutes, and tell the admin if it stays so.",
+        N_(
+            "The container engine of this machine does not answer. Your files are safe; please try again in a "
+            "few minutes, and tell the admin if it stays so."
+        ),
         503,
     ),
 ]
