@@ -26,8 +26,10 @@ setup(
         "oauthenticator>=17.4,<18",  # sign-in with OAuth 2 and OpenID Connect
         "babel>=2.14",  # catalogues of what users read
         "argon2-cffi>=23.1",  # password hashes of local accounts
+        "bcrypt>=4",  # the password of the proxy's API, in the form that Traefik reads
         "pydantic>=2.7,<3",  # the schema of the three configuration files
         "pyyaml>=6",  # reads them, with line numbers
+        "ruamel.yaml>=0.18",  # changes a value in them and keeps the comments
         "sqlalchemy>=2,<3",  # the store of local accounts
         "tornado>=6.4",  # the pages, as JupyterHub's own
         "traitlets>=5.14",  # JupyterHub's configuration system

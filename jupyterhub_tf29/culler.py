@@ -1,0 +1,54 @@
+"""Stops servers that nobody uses: `jupyterhub-idle-culler`, as a process beside the Hub.
+
+It is not a service that the Hub starts: those die with the Hub, and stay behind after a `kill -9` of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import Any
+
+from .secretfiles import read_secret
+from .settings import Paths, Settings, load_settings
+
+SERVICE = "idle-culler"
+SCOPES = ("list:users", "read:users:activity", "read:servers", "delete:servers")
+"""The least that lets it see who is idle and stop their servers; it can start nothing and read no files."""
+
+NEVER = 100 * 365 * 86400
+"""Seconds. The culler has no word for "never", and its 0 would stop everybody's server at once."""
+
+
+def culler_service(c: Any, settings: Settings, paths: Paths) -> None:
+    """Make the culler known to the Hub, by its token and with SCOPES only. Raises SecretError."""
+    c.JupyterHub.services.append({"name": SERVICE, "api_token": read_secret(paths, "culler-token")})
+    c.JupyterHub.load_roles.append({"name": SERVICE, "services": [SERVICE], "scopes": list(SCOPES)})
+
+
+def culler_arguments(settings: Settings) -> list[str]:
+    """The culler's command line, without its program."""
+    idle = settings.idle
+    return [
+        f"--url=http://{settings.network.gateway}:{settings.ports.hub}/hub/api",
+        f"--timeout={idle.stop_after or NEVER}",
+        f"--cull-every={max(1, idle.check_every)}",
+        f"--max-age={idle.max_age}",
+        # Otherwise it runs a file of this name in whatever folder it was started from.
+        "--config=",
+    ]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "It takes no arguments: when servers are stopped stands in hub.yaml, under `idle`."
+
+
+def run(args: argparse.Namespace) -> int:
+    """Become the idle culler. Does not return."""
+    paths = Paths.from_environment()
+    settings = load_settings(paths.config)
+    # In the environment rather than on the command line, which everyone on the machine can read.
+    environment = {**os.environ, "JUPYTERHUB_API_TOKEN": read_secret(paths, "culler-token")}
+    command = [sys.executable, "-m", "jupyterhub_idle_culler", *culler_arguments(settings)]
+    os.execve(sys.executable, command, environment)  # noqa: S606  (no shell is the point)

