@@ -1,0 +1,36 @@
+# shellcheck shell=bash
+# The Docker Engine of this machine: used when it answers, started by hand when it does not.
+
+# ensure_engine CACHE: afterwards an engine answers. One that was started here is stopped at the end.
+ensure_engine() {
+  local cache=$1
+  if engine_answers; then
+    say "Docker Engine $(engine_version) answers"
+    return
+  fi
+  [ -z "${DOCKER_HOST:-}" ] || fail "no Docker Engine answers at DOCKER_HOST=$DOCKER_HOST"
+  [ "$(id -u)" = 0 ] || fail "no Docker Engine answers (or $(id -un) may not use its socket): start it, or run as root"
+  engine_log=$cache/dockerd.log
+  say "starting dockerd by hand, log: $engine_log"
+  PATH="$PATH:/usr/sbin:/sbin" setsid dockerd >"$engine_log" 2>&1 </dev/null {venv_lock}>&- &
+  engine_pid=$!
+  at_exit stop_engine
+  local _
+  for _ in $(seq 120); do
+    engine_answers && break
+    kill -0 "$engine_pid" 2>/dev/null || break
+    sleep 0.5
+  done
+  engine_answers || fail "dockerd does not start; the end of its log:
+$(tail -n 15 "$engine_log")"
+  say "Docker Engine $(engine_version) answers (process $engine_pid, stopped at the end)"
+}
+
+engine_answers() { python -c 'import docker; docker.from_env(timeout=10).ping()' 2>/dev/null; }
+
+engine_version() { python -c 'import docker; print(docker.from_env().version()["Version"])'; }
+
+stop_engine() {
+  kill "$engine_pid" 2>/dev/null && wait "$engine_pid" 2>/dev/null
+  return 0
+}
