@@ -31,7 +31,11 @@ say_how_to_sign_in() {
     local address
     address="http://$(front_address):$hub_listen_port"
     printf '\nReady: %s\n' "$address" >&3
-    say_admin
+    if [[ -n ${admin_password:-} ]]; then
+        say_admin_password
+    else
+        printf 'Sign in with your account. Accounts are made with: %s user add NAME\n' "$command_path" >&3
+    fi
     if [[ $hub_listen_address == 127.* || $hub_listen_address == ::1 ]]; then
         printf 'From your own computer:  ssh -N -L %s:%s:%s %s   and open the same address there.\n' \
             "$hub_listen_port" "$(front_address)" "$hub_listen_port" "${SUDO_USER:-${USER:-you}}@$(hostname -f 2>/dev/null || hostname)" >&3

@@ -6,20 +6,20 @@ ensure_image() {
     "$command_path" image build
 }
 
+# The store is empty on the first run only: an admin who was removed on purpose does not come back.
 ensure_admin() {
-    local said
-    if said=$(as_hub tf29hub user list) && grep -qw admin <<<"$said"; then
-        step_detail="there is one"
-        return
-    fi
-    admin_said=$(as_hub tf29hub user add "$hub_sign_in_first_admin" --admin)
+    local accounts
+    accounts=$(as_hub tf29hub user list --json | "$python" -c 'import json, sys; print(len(json.load(sys.stdin)["accounts"]))')
+    step_detail="$accounts accounts there already"
+    [[ $accounts == 0 ]] || return 0
+    admin_password=$(as_hub tf29hub user add "$hub_sign_in_first_admin" --admin)
     step_detail="$hub_sign_in_first_admin, new"
 }
 
-say_admin() {
-    if [[ -n ${admin_said:-} ]]; then
-        printf '%s\n' "$admin_said" "(This password is shown once. A new one: $command_path user --help)" >&3
-    else
-        printf 'Sign in as an admin or with your account; new accounts: %s user --help\n' "$command_path" >&3
-    fi
+# Also when a later step fails, since the password is kept nowhere.
+say_admin_password() {
+    [[ -n ${admin_password:-} ]] || return 0
+    printf 'Sign in as:  %s   password:  %s\n' "$hub_sign_in_first_admin" "$admin_password" >&3
+    printf 'It is shown this once. For a new one: %s user passwd %s\n' "$command_path" "$hub_sign_in_first_admin" >&3
+    admin_password=""
 }

@@ -3,7 +3,7 @@
 ensure_network() {
     local found
     found=$(as_root docker network inspect "$hub_name" --format \
-        '{{(index .IPAM.Config 0).Subnet}} {{index .Options "com.docker.network.bridge.enable_icc"}} {{index .Labels "tf29hub.state"}}' \
+        '{{(index .IPAM.Config 0).Subnet}} {{with index .Options "com.docker.network.bridge.enable_icc"}}{{.}}{{end}} {{with index .Labels "tf29hub.state"}}{{.}}{{end}}' \
         2>/dev/null) || found=""
     step_detail="$hub_name, $hub_network_subnet, containers apart from one another"
     [[ $found != "$hub_network_subnet false $state_dir" ]] || return 0

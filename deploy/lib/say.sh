@@ -52,6 +52,7 @@ fail() {
 # A command failed that nobody expected to fail: show its last words rather than nothing.
 explain_exit() {
     local code=$?
+    [[ $(type -t say_admin_password) != function ]] || say_admin_password
     if [[ -n $current_step && $code -ne 0 ]]; then
         printf '\n%s: this step failed: %s\n' "${0##*/}" "$current_step" >&3
         tail -n 15 "$run_log" | sed 's/^/    /' >&3

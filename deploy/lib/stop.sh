@@ -48,7 +48,7 @@ remove_firewall() {
 
 remove_network() {
     local owner
-    owner=$(as_root docker network inspect "$hub_name" --format '{{index .Labels "tf29hub.state"}}' 2>/dev/null) || owner=""
+    owner=$(as_root docker network inspect "$hub_name" --format '{{with index .Labels "tf29hub.state"}}{{.}}{{end}}' 2>/dev/null) || owner=""
     step_detail="removed"
     if [[ $owner == "$state_dir" ]]; then
         as_root docker network rm "$hub_name"
