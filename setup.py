@@ -26,6 +26,7 @@ setup(
         "oauthenticator>=17.4,<18",  # sign-in with OAuth 2 and OpenID Connect
         "babel>=2.14",  # catalogues of what users read
         "argon2-cffi>=23.1",  # password hashes of local accounts
+        "zxcvbn>=4.5,<5",  # how many guesses a password is worth
         "bcrypt>=4",  # the password of the proxy's API, in the form that Traefik reads
         "pydantic>=2.7,<3",  # the schema of the three configuration files
         "pyyaml>=6",  # reads them, with line numbers
@@ -48,6 +49,7 @@ setup(
             "ruff",  # style
             "mypy>=1.11",  # types
             "types-PyYAML",
+            "types-zxcvbn",
         ],
     },
     entry_points={

@@ -1,0 +1,101 @@
+"""What an admin can do on the Accounts page: each action reads its form, changes the store, says what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from .errors import AccountError
+from .passwords import generate_password
+from .sessions import end_sessions
+
+
+@dataclass(frozen=True)
+class Done:
+    """What happened: an English sentence with `{name}`, and a password to show this once."""
+
+    sentence: str
+    name: str
+    password: str = ""
+
+
+async def _approve(page: Any) -> Done:
+    name, store = page.field("name"), page.authenticator.store
+    if _is_admins(page, name):
+        raise AccountError(
+            "{name} is an admin of this hub: nobody gets that name by asking for it. Add the account yourself.",
+            name=name,
+        )
+    reuse = page.field("reuse") == "yes"
+    request = int(page.field("request")) if page.field("request").isdecimal() else None
+    approve = partial(store.approve, by=page.current_user.name, request=request, reuse=reuse)
+    await page.authenticator.look(approve, name)
+    return Done("{name} may sign in now.", name)
+
+
+async def _refuse(page: Any) -> Done:
+    name = page.field("name")
+    request = int(page.field("request")) if page.field("request").isdecimal() else None
+    await page.authenticator.look(partial(page.authenticator.store.refuse, request=request), name)
+    return Done("The request for {name} was refused.", name)
+
+
+async def _add(page: Any) -> Done:
+    authenticator = page.authenticator
+    name, password = authenticator.normalize_username(page.field("name")), generate_password()
+    reuse = page.field("reuse") == "yes"
+    by, note = page.current_user.name, page.field("note")
+    add = partial(authenticator.store.add, by=by, note=note, temporary=True, reuse=reuse)
+    await authenticator.hash(page.translate, add, name, password)
+    return Done("The account {name} is made. Give them this password; it is shown only now:", name, password)
+
+
+async def _new_password(page: Any) -> Done:
+    name, password = page.field("name"), generate_password()
+    set_password = partial(page.authenticator.store.set_password, temporary=True)
+    await page.authenticator.hash(page.translate, set_password, name, password)
+    await _sign_out(page, name)
+    return Done("{name} has a new password. Give it to them; it is shown only now:", name, password)
+
+
+async def _disable(page: Any) -> Done:
+    name = page.field("name")
+    if name == page.current_user.name:
+        raise AccountError("You cannot disable your own account: another admin can.")
+    await page.authenticator.look(page.authenticator.store.disable, name)
+    await _sign_out(page, name)
+    return Done("{name} cannot sign in any more. Their files stay, and so does a server that runs.", name)
+
+
+async def _enable(page: Any) -> Done:
+    name = page.field("name")
+    await page.authenticator.look(page.authenticator.store.enable, name)
+    return Done("{name} may sign in again, with the password of before.", name)
+
+
+async def _sign_out(page: Any, name: str) -> None:
+    """At once, since this is the hub; for `tf29hub user` the hub sees to it at its next look."""
+    user = page.find_user(name)
+    if user is not None:
+        end_sessions(page.db, user.orm_user)
+        user._auth_refreshed = None  # programs with a token are looked at anew, too
+    if name == page.current_user.name:
+        page.set_login_cookie(page.current_user)
+    await page.authenticator.look(page.authenticator.store.sessions_ended, name)
+
+
+def _is_admins(page: Any, name: str) -> bool:
+    user = page.find_user(name)
+    return name in page.authenticator.admin_users or (user is not None and bool(user.admin))
+
+
+ACTIONS: dict[str, Callable[[Any], Awaitable[Done]]] = {
+    "approve": _approve,
+    "refuse": _refuse,
+    "add": _add,
+    "new-password": _new_password,
+    "disable": _disable,
+    "enable": _enable,
+}
