@@ -46,6 +46,7 @@ setup(
             "pytest-asyncio>=0.24",
             "hypothesis>=6.100",  # property tests of parsers and names
             "playwright>=1.50",  # drives a real Chromium
+            "import-linter>=2",  # imports run one way
             "ruff",  # style
             "mypy>=1.11",  # types
             "types-PyYAML",

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
@@ -13,7 +14,5 @@ __all__ = ["__version__", "configure"]
 
 
 def configure(c: Any, config_dir: str | None = None) -> None:
-    """See `jupyterhub_tf29.hub.configure`; imported late, so that `tf29hub --version` stays fast."""
-    from .hub import configure as _configure
-
-    _configure(c, config_dir)
+    """See `jupyterhub_tf29.hub.configure`; loaded when called, so that the command line stays fast."""
+    import_module(".hub", __name__).configure(c, config_dir)

@@ -20,6 +20,7 @@ COMMANDS = {
     "culler": ("jupyterhub_tf29.culler", "run the idle culler; the supervisor does this"),
     "check": ("jupyterhub_tf29.check", "do the whole main job once against the running hub"),
     "doctor": ("jupyterhub_tf29.doctor", "look at everything the hub stands on, and say what to do"),
+    "volumes": ("jupyterhub_tf29.volumes_command", "users' files: list their volumes and sizes, delete one"),
     "user": ("jupyterhub_tf29.auth.commands", "local accounts: list, add, approve, disable, set a password"),
 }
 

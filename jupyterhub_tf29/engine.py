@@ -1,7 +1,7 @@
 """Calls to the Docker Engine, off the event loop, a bounded number at once.
 
 DockerSpawner has one thread for the whole Hub, so that one `docker pull` stops every poll and start of all
-users. Here ordinary calls share a pool, and pulls, which may take minutes, have another.
+users. Here ordinary calls share a pool, and what may take minutes (a pull, measuring the disk) has another.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-PULLS_AT_ONCE = 2
+SLOW_CALLS_AT_ONCE = 2
 _SLOW_METHODS = frozenset({"pull"})
 
 
@@ -24,7 +24,7 @@ class EngineCalls:
         self._local = threading.local()
         self._any: Any = None
         self._calls = ThreadPoolExecutor(calls_at_once, thread_name_prefix="docker")
-        self._pulls = ThreadPoolExecutor(PULLS_AT_ONCE, thread_name_prefix="docker-pull")
+        self._slow_calls = ThreadPoolExecutor(SLOW_CALLS_AT_ONCE, thread_name_prefix="docker-slow")
 
     def client(self) -> Any:
         """The calling thread's client. Raises docker.errors.DockerException where no engine answers."""
@@ -38,8 +38,12 @@ class EngineCalls:
 
     def submit(self, method: str, *args: Any, **kwargs: Any) -> asyncio.Future[Any]:
         """`APIClient.<method>(…)` in a thread; the future belongs to the running loop."""
-        pool = self._pulls if method in _SLOW_METHODS else self._calls
+        pool = self._slow_calls if method in _SLOW_METHODS else self._calls
         return asyncio.wrap_future(pool.submit(self._call, method, args, kwargs))
+
+    def run(self, job: Callable[[Any], Any]) -> asyncio.Future[Any]:
+        """`job(client)` in a thread of the slow pool."""
+        return asyncio.wrap_future(self._slow_calls.submit(lambda: job(self.client())))
 
     def _call(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return getattr(self.client(), method)(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""What all servers of one hub share: calls to the engine, boot slots, promised memory, the engine's events."""
+"""What all servers of one hub share: calls to the engine, boot slots, promised memory, events, disk in use."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from .admission import Admission
 from .bootslots import BootSlots
+from .diskuse import DiskUse
 from .engine import EngineCalls
 from .settings import Settings
 from .watch import SAMPLE_EVERY, EngineEvents
@@ -35,6 +36,7 @@ class Fleet:
         self.engine = EngineCalls(make_client, settings.start.docker_calls)
         self.boot_slots = BootSlots(settings.start.concurrent_boots or max(2, os.cpu_count() or 2))
         self.admission = Admission()
+        self.disk = DiskUse(self.engine, log)
         self._members: dict[str, Member] = {}
         self._make_client = make_client
         self._watching: asyncio.Task[None] | None = None

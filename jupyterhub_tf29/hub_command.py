@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from .cli import CommandError
 from .leftovers import remove_leftovers, running_containers
 from .secretfiles import ensure_secrets, read_secret
 from .settings import Paths, load_settings
+from .yamlfile import ConfigError
 
 ENGINE_WITHIN = 60.0
 """Seconds to wait for the engine, which after a reboot may come up later than this."""
@@ -55,7 +57,18 @@ def read_config(config_file: Path) -> Any:
     """The configuration as JupyterHub will see it. Raises CommandError; ConfigError where a YAML file is wrong."""
     if not config_file.exists():
         raise CommandError(f"{config_file}: there is no such file")
-    return PyFileConfigLoader(config_file.name, str(config_file.parent)).load_config()
+    try:
+        return PyFileConfigLoader(config_file.name, str(config_file.parent)).load_config()
+    except (ConfigError, CommandError):
+        raise
+    except Exception as error:
+        lines = [
+            frame.lineno
+            for frame in traceback.extract_tb(error.__traceback__)
+            if frame.filename == str(config_file)
+        ]
+        where = f"{config_file}:{lines[-1]}" if lines else str(config_file)
+        raise CommandError(f"{where}: {type(error).__name__}: {error}") from error
 
 
 def check_spawner(config: Any) -> None:

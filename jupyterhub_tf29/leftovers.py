@@ -10,7 +10,7 @@ from typing import Any
 
 import docker
 from jupyterhub import orm
-from sqlalchemy import create_engine, inspect, select
+from sqlalchemy import create_engine, inspect
 from sqlalchemy.orm import Session
 
 from . import labels
@@ -23,8 +23,8 @@ def running_containers(database_url: str) -> set[str]:
         if not inspect(engine).has_table(orm.Spawner.__tablename__):
             return set()
         with Session(engine) as session:
-            rows = session.execute(select(orm.Spawner.state).where(orm.Spawner.server_id.is_not(None)))
-            return {state["object_id"] for (state,) in rows if state and state.get("object_id")}
+            running = session.query(orm.Spawner).filter(orm.Spawner.server_id.is_not(None))
+            return {spawner.state["object_id"] for spawner in running if (spawner.state or {}).get("object_id")}
     finally:
         engine.dispose()
 

@@ -84,6 +84,7 @@ class TF29Spawner(ToldSpawner):
     async def render_menu(self) -> str:
         """The form on the spawn page."""
         profiles = await self._current_profiles()
+        self.fleet.disk.renew()
         reader = self.handler.current_user if self.handler else None
         page = menu.MenuPage(
             profiles=profiles,
@@ -92,6 +93,7 @@ class TF29Spawner(ToldSpawner):
             gpus_managed=self.gpus_managed,
             homes=storage.home_choices(self.settings, self.name),
             notices=self.notices[-3:],
+            disk_used=self.fleet.disk.of(place.source for place in self._places() if not place.read_only),
             problem=self.profiles.problem if reader is not None and reader.admin else None,
         )
         return menu.render(page)
@@ -179,7 +181,6 @@ class TF29Spawner(ToldSpawner):
     def workspace(self) -> container.Workspace:
         """Limits, places, labels and environment of this server's container."""
         limits, override = self.settings.limits, self.chosen.override if self.chosen else None
-        home = storage.home_of(self.settings, self.name, self.accepted.get("home"))
         cpus = float(self.cpu_limit or limits.cpus)
         return container.Workspace(
             limits=container.Limits(
@@ -187,11 +188,15 @@ class TF29Spawner(ToldSpawner):
                 shared_memory=(override and override.shm_size) or limits.shared_memory,
                 log_size=limits.log_size,
             ),
-            places=storage.places(self.settings, self.user.name, self.name, home),
+            places=self._places(),
             labels={**self.own_labels(), labels.PROFILE: self.accepted.get("profile", "")},
             notices_dir=str(self.notices_folder) if self.notices_folder else None,
             environment={**container.cpu_environment(cpus), **(override.environment if override else {})},
         )
+
+    def _places(self) -> list[storage.Place]:
+        home = storage.home_of(self.settings, self.name, self.accepted.get("home"))
+        return storage.places(self.settings, self.user.name, self.name, home)
 
     # -- state, which the Hub keeps in its database ------------------------------------------------------------
 
