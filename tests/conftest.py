@@ -1,4 +1,4 @@
-"""Fixtures for every test: the machine's engine, names of our own, images, and (in tests/hubs) whole hubs.
+"""Fixtures for every test: the machine's engine, names of our own, images, whole hubs.
 
 Whatever a test makes on the engine carries the label `tf29hub.name=<made>`; what carries it is removed at
 the end, and nothing else is touched.
@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,12 +16,12 @@ import docker
 import docker.errors
 import pytest
 
+from tests.ours import find_free_port, new_name, remove_all
 from tests.stub.image import ensure_stub_image
 
 if TYPE_CHECKING:
     from jupyterhub_tf29.image.pin import Pin
-
-NAME_LABEL = "tf29hub.name"
+    from tests.hubs.running import RunningHub
 
 
 @pytest.fixture(scope="session")
@@ -37,50 +35,13 @@ def engine() -> Iterator[docker.DockerClient]:
 
 @pytest.fixture(scope="session")
 def made(engine: docker.DockerClient) -> Iterator[str]:
-    """A name that is ours alone, for `settings.name` and the label `tf29hub.name`; its objects go at the
-    end.
+    """A name that is ours alone: for `name` of hub.yaml, prefixes, and the label `tf29hub.name`.
+
+    Containers, networks and volumes with that label go at the end.
     """
     name = new_name()
     yield name
     remove_all(engine, name)
-
-
-def new_name() -> str:
-    """A legal `settings.name` that nothing else on this machine has."""
-    return f"tf29t{secrets.token_hex(4)}"
-
-
-def remove_all(engine: docker.DockerClient, name: str) -> None:
-    """Remove the containers, networks and volumes that carry `tf29hub.name=<name>`."""
-    ours = {"label": f"{NAME_LABEL}={name}"}
-    for container in engine.containers.list(all=True, filters=ours, ignore_removed=True):
-        with contextlib.suppress(docker.errors.NotFound):
-            container.remove(force=True, v=True)
-    for network in engine.networks.list(filters=ours):
-        network.remove()
-    for volume in engine.volumes.list(filters=ours):
-        volume.remove(force=True)
-
-
-@pytest.fixture(scope="session")
-def stub_image(engine: docker.DockerClient) -> str:
-    """The id of a tiny image that the hub takes for the notebook image; see tests/stub/server.py for its
-    knobs.
-    """
-    return ensure_stub_image(engine)
-
-
-@pytest.fixture(scope="session")
-def notebook_pin() -> Pin:
-    """The notebook image that `tests/run` built or found."""
-    folder = os.environ.get("TF29HUB_TEST_IMAGE_STATE")
-    if not folder:
-        raise RuntimeError(
-            "which notebook image? Run tests/run, or set TF29HUB_TEST_IMAGE_STATE to a state folder"
-        )
-    from jupyterhub_tf29.image.pin import read_pin
-
-    return read_pin(Path(folder) / "image.json")
 
 
 @pytest.fixture
@@ -89,7 +50,86 @@ def free_port() -> Callable[[], int]:
     return find_free_port
 
 
-def find_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@pytest.fixture(scope="session")
+def stub_image(engine: docker.DockerClient) -> str:
+    """The id of a tiny image that the hub takes for the notebook image; its knobs: tests/stub/server.py."""
+    return ensure_stub_image(engine)
+
+
+@pytest.fixture(scope="session")
+def notebook_image() -> Pin:
+    """The notebook image that `tests/run` built or found."""
+    folder = os.environ.get("TF29HUB_TEST_IMAGE_STATE")
+    if not folder:
+        raise RuntimeError("which notebook image? Run tests/run, or name its state in TF29HUB_TEST_IMAGE_STATE")
+    from jupyterhub_tf29.image.pin import read_pin
+
+    return read_pin(Path(folder) / "image.json")
+
+
+HubMaker = Callable[..., "RunningHub"]
+
+
+@pytest.fixture
+def make_hub(engine: docker.DockerClient, stub_image: str, tmp_path: Path) -> Iterator[HubMaker]:
+    """`make_hub(settings=…, profiles=…, extra=…, …)`: a hub of your own, started, on the stub image.
+
+    Its arguments are RunningHub's; `start=False` leaves the starting to you. It takes about six seconds: use
+    `stub_hub` where any hub will do.
+    """
+    from tests.hubs.running import RunningHub
+
+    with contextlib.ExitStack() as stack:
+
+        def make(*, image_id: str | None = None, start: bool = True, **kwargs: object) -> RunningHub:
+            kwargs.setdefault("engine", engine)
+            folder = tmp_path / f"hub{len(list(tmp_path.glob('hub*')))}"
+            hub = RunningHub(folder, image_id=image_id or stub_image, **kwargs)  # type: ignore[arg-type]
+            stack.callback(hub.close)
+            if start:
+                hub.start()
+            return hub
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def stub_hub(
+    engine: docker.DockerClient, stub_image: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningHub]:
+    """One hub on the stub image for all tests that only need users of their own in it."""
+    from tests.hubs.running import RunningHub
+
+    with contextlib.closing(RunningHub(tmp_path_factory.mktemp("hub") / "stub", engine, stub_image)) as hub:
+        hub.start()
+        yield hub
+
+
+@pytest.fixture(scope="session")
+def notebook_hub(
+    engine: docker.DockerClient, notebook_image: Pin, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningHub]:
+    """One hub on the real notebook image, with the menu and the limits that an admin gets."""
+    from tests.hubs.running import RunningHub
+
+    profiles = Path(__file__).parent.parent / "config" / "profiles.yaml"
+    with contextlib.closing(
+        RunningHub(
+            tmp_path_factory.mktemp("hub") / "notebook",
+            engine,
+            notebook_image.image_id,
+            profiles=profiles.read_text(encoding="utf-8"),
+            settings={
+                "limits": {
+                    "memory": "4G",
+                    "memory_guarantee": "512M",
+                    "cpus": 2,
+                    "processes": 4096,
+                    "shared_memory": "1G",
+                },
+                "start": {"timeout": 120, "queue_timeout": 300},
+            },
+        )
+    ) as hub:
+        hub.start()
+        yield hub

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154  # venv_lock is set in python.sh
 # The Docker Engine of this machine: used when it answers, started by hand when it does not.
 
 # ensure_engine CACHE: afterwards an engine answers. One that was started here is stopped at the end.

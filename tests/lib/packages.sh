@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034  # the lists are read by tests/run
 # Debian packages that the tests need; only what is missing is installed.
 
 # One line each: what must be there (a program, or the path of a file), the package that has it, and what for.
