@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .auth.configure import configure_sign_in
+from .check import check_service
 from .culler import culler_service
 from .profiles import load_profiles
 from .proxy import configure_proxy
@@ -31,6 +32,7 @@ def configure(c: Any, config_dir: str | None = None) -> None:
     configure_proxy(c, settings, paths)
     configure_sign_in(c, settings, paths)
     culler_service(c, settings, paths)
+    check_service(c, settings, paths)
 
 
 def _configure_hub(c: Any, settings: Settings, paths: Paths) -> None:

@@ -15,8 +15,9 @@ from pathlib import Path
 from .settings import Paths
 from .yamlfile import ConfigError
 
-NAMES = ("cookie-secret", "proxy-api-password", "culler-token", "crypt-key")
-"""Signs browsers' cookies; opens the proxy's API; is the idle culler; encrypts auth state in the database."""
+NAMES = ("cookie-secret", "proxy-api-password", "culler-token", "check-token", "crypt-key")
+"""What signs browsers' cookies; the proxy's API's password; the tokens of the idle culler and of the check; and
+what encrypts auth state in the database."""
 
 SECRET_BYTES = 32
 """JupyterHub wants exactly 32 bytes for its cookie secret and its crypt key; it is plenty for the others."""
