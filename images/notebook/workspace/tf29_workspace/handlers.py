@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from datetime import datetime, timezone
+from pathlib import Path
 
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
@@ -29,7 +29,7 @@ class TF29Workspace(LoggingConfigurable):
 
     @default("home")
     def _default_home(self):
-        return os.path.expanduser("~")
+        return str(Path.home())
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -63,7 +63,7 @@ class TF29Workspace(LoggingConfigurable):
 
 class StatusHandler(APIHandler):
     auth_resource = "tf29"
-    # An open page asks by itself: that is no sign of a person, and must not keep an idle server from being stopped.
+    # An open page asks by itself: no sign of a person, and no reason to keep an idle server from being stopped.
     _track_activity = False
 
     def initialize(self, workspace):

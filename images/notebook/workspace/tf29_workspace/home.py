@@ -1,7 +1,8 @@
 """How full the home is, measured so that nobody waits for it.
 
-A home may have a million files, or lie on a server that does not answer. So each measurement runs in a thread, at most
-one at a time, and whoever asks gets the last result. The threads are daemons: a walk never delays the server's stop.
+A home may have a million files, or lie on a server that does not answer. So each measurement runs in a thread,
+at most one at a time, and whoever asks gets the last result. The threads are daemons: a walk never delays the
+server's stop.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Remembered:
-    """The last result of `measure()`, renewed in the background when it is asked for and older than `max_age_s`."""
+    """The last result of `measure()`, renewed in the background when asked for and older than `max_age_s`."""
 
     def __init__(self, measure, max_age_s, log):
         self._measure, self._max_age_s, self._log = measure, max_age_s, log
@@ -47,8 +48,8 @@ class Remembered:
 def measure_used(home, timeout_s=WALK_TIMEOUT_S):
     """Bytes on disk below `home`, on its own file system, links counted once.
 
-    Raises TimeoutError when the walk took longer than `timeout_s`. `du` does the walk: in a process of its own and with
-    the lowest priority it takes nothing from the server. `timeout` ends it even if the server is gone by then.
+    Raises TimeoutError when the walk took longer than `timeout_s`. `du` does the walk: in a process of its own
+    and with the lowest priority it takes nothing from the server. `timeout` ends it even without the server.
     """
     command = ["timeout", "-s", "KILL", str(timeout_s), "nice", "-n", "19", "du", "-sx", "-B1", "--", home]
     result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
@@ -59,7 +60,7 @@ def measure_used(home, timeout_s=WALK_TIMEOUT_S):
 
 
 def measure_space(home):
-    """`{"free_bytes", "total_bytes", "full"}`: what is left for a normal user, and whether a write fails for space.
+    """`{"free_bytes", "total_bytes", "full"}`: what a normal user has left; full when a write fails for space.
 
     The write is tried, because no number tells of a quota.
     """

@@ -14,8 +14,8 @@ NO_LIMIT_BYTES = 1 << 60
 def read_memory(cgroup_root):
     """`{"used_bytes", "limit_bytes", "oom_kills"}` of the group below the folder `cgroup_root`.
 
-    used_bytes leaves out file pages that the kernel can drop at once, as `docker stats` does: a person who has read
-    a large file has not "used up" their memory. oom_kills counts the processes killed at the limit so far.
+    used_bytes leaves out file pages that the kernel can drop at once, as `docker stats` does: who has read a
+    large file has not "used up" their memory. oom_kills counts the processes killed at the limit so far.
     """
     root = Path(cgroup_root)
     if (root / "memory.current").exists():  # version 2

@@ -1,13 +1,14 @@
 """The Hub's notices to one workspace, from the file that the Hub shows it.
 
 `{"notices": [{"id": "oom-1", "time": "2026-01-31T09:00:00Z", "level": "info" | "warning" | "error",
-"text": {"en": "…", "zh": "…"}}]}`, the newest last. The file is written by another program, and may be missing, half
-written or of another version: what cannot be understood is left out, and never becomes an error of its own.
+"text": {"en": "…", "zh": "…"}}]}`, the newest last. The file is written by another program, and may be missing,
+half written or of another version: what cannot be understood is left out, and is never an error of its own.
 """
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 LEVELS = ("info", "warning", "error")
 MAX_FILE_BYTES = 1 << 20  # far more than the Hub ever writes; what is larger is not a file of notices
@@ -18,7 +19,7 @@ MAX_TEXT = 2000  # characters; a notice is a few sentences
 def read_notices(path):
     """The notices in the file at `path`, the newest last; [] when there is none that can be read."""
     try:
-        with open(path, "rb") as file:
+        with Path(path).open("rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)
         if len(content) > MAX_FILE_BYTES:
             return []
