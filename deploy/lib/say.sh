@@ -5,6 +5,7 @@ exec 3>&2
 run_log=$(mktemp -t tf29hub-deploy.XXXXXX)
 current_step=""
 step_detail=""
+step_shows_itself=""
 
 # step TEXT COMMAND...: run COMMAND in this shell, and print TEXT, what COMMAND put into $step_detail, and its time.
 step() {
@@ -24,7 +25,9 @@ step_with_progress() {
     current_step=$text
     step_detail=""
     printf '          %s ...\n' "$text" >&3
+    step_shows_itself=yes
     "$@" >&3 2>&3
+    step_shows_itself=""
     finish_step "$text" "$began"
 }
 
@@ -55,8 +58,8 @@ explain_exit() {
     [[ $(type -t say_admin_password) != function ]] || say_admin_password
     if [[ -n $current_step && $code -ne 0 ]]; then
         printf '\n%s: this step failed: %s\n' "${0##*/}" "$current_step" >&3
-        tail -n 15 "$run_log" | sed 's/^/    /' >&3
-        printf 'Everything that was printed is in %s\n' "$run_log" >&3
+        [[ -n $step_shows_itself ]] || tail -n 15 "$run_log" | sed 's/^/    /' >&3
+        printf 'What all steps printed is in %s\n' "$run_log" >&3
     else
         rm -f "$run_log"
     fi

@@ -51,8 +51,10 @@ class Plan:
 
 
 def default_context() -> Path:
-    """images/notebook of the checkout that this package runs from. Raises ImageError where there is none."""
-    context = Path(__file__).resolve().parents[2] / "images" / "notebook"
+    """images/notebook, beside an installation's programs or of this checkout. Raises ImageError."""
+    installed = os.environ.get("TF29HUB_PROGRAM")
+    beside = Path(installed) if installed else Path(__file__).resolve().parents[2]
+    context = beside / "images" / "notebook"
     if not (context / "Dockerfile").is_file():
         raise ImageError(
             f"{context} has no Dockerfile: this package does not run from a checkout of the project; "
