@@ -74,9 +74,9 @@ def _has(*words: str) -> Callable[[BaseException, str], bool]:
 
 
 def _unreachable(error: BaseException, text: str) -> bool:
-    return isinstance(error, requests.exceptions.RequestException | ConnectionError) or (
-        isinstance(error, docker.errors.DockerException) and not isinstance(error, docker.errors.APIError)
-    )
+    # an APIError is an answer, though docker-py derives it from requests' exceptions
+    unanswered = (requests.exceptions.RequestException, docker.errors.DockerException, ConnectionError)
+    return isinstance(error, unanswered) and not isinstance(error, docker.errors.APIError)
 
 
 _KNOWN: list[tuple[Callable[[BaseException, str], bool], str, str, int]] = [
