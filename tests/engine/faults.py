@@ -69,6 +69,8 @@ class FaultySocket:
         self.seen: list[tuple[str, str]] = []
         self.most_at_once: Counter[str] = Counter()
         """For each "METHOD /path-with-ids-as-*": how many were under way at the same time."""
+        self.most_calls_at_once = 0
+        """Of any kind, but for the stream of events."""
         self._under_way: Counter[str] = Counter()
         self._rules: list[Rule] = []
         self._lock = threading.Lock()
@@ -159,6 +161,8 @@ class FaultySocket:
                 self.seen.append((method, path))
                 self._under_way[kind] += 1
                 self.most_at_once[kind] = max(self.most_at_once[kind], self._under_way[kind])
+                calls = self._under_way.total() - self._under_way["GET /events"]
+                self.most_calls_at_once = max(self.most_calls_at_once, calls)
             try:
                 self._answer(client, head, rest, self._rule_for(method, path))
             except OSError:

@@ -21,6 +21,8 @@ class Browser:
         self.session = requests.Session()
         self.session.trust_env = False
         self.session.headers["Accept-Language"] = language
+        # the Hub's pages say UTF-8 in the page, not in the header: requests would take Latin-1
+        self.session.hooks["response"] = [_take_for_utf8]
 
     def close(self) -> None:
         self.session.close()
@@ -60,6 +62,10 @@ class Browser:
         """Open a link that chooses and starts: /hub/spawn/NAME?…"""
         path = f"/hub/spawn/{self.name}{'/' + server if server else ''}?{urlencode(query)}"
         return self.get(path, allow_redirects=False)
+
+
+def _take_for_utf8(response: requests.Response, **_: Any) -> None:
+    response.encoding = "utf-8"
 
 
 def words(page: str) -> str:

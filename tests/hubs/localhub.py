@@ -13,7 +13,7 @@ from pathlib import Path
 
 import requests
 
-from tests.conftest import find_free_port
+from tests.ours import find_free_port
 from tests.waiting import wait_until
 
 CONFIG = """

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from typing import Any
 from urllib.parse import quote
 
@@ -55,6 +57,23 @@ class HubApi:
         assert model["ready"], f"the start failed: {self.progress(name, server)[-1:]}"
         return model
 
+    def ask_start_behind(self, name: str, server: str = "", options: Any = None) -> Future[requests.Response]:
+        """As ask_start, in a thread: for what is to be seen or done while the Hub is at it."""
+        answer: Future[requests.Response] = Future()
+
+        def ask() -> None:
+            try:
+                answer.set_result(self.ask_start(name, server, options))
+            except BaseException as error:
+                answer.set_exception(error)
+
+        threading.Thread(target=ask, daemon=True).start()
+        return answer
+
+    def wait_pending(self, name: str, server: str = "", timeout: float = 30) -> None:
+        """Wait until the Hub is at starting that server."""
+        wait_until(lambda: self._pending(name, server), f"the server of {name} is starting", timeout)
+
     def stop(self, name: str, server: str = "", timeout: float = 60) -> None:
         """Stop and wait until the Hub says that it has stopped."""
         response = self.call("DELETE", self._server_path(name, server))
@@ -81,6 +100,11 @@ class HubApi:
     def _server_path(self, name: str, server: str) -> str:
         path = f"/users/{quote(name, safe='')}"
         return f"{path}/servers/{quote(server, safe='')}" if server else f"{path}/server"
+
+    def _pending(self, name: str, server: str) -> bool:
+        if self.call("GET", f"/users/{quote(name, safe='')}").status_code == 404:
+            return False
+        return (self.server(name, server) or {}).get("pending") == "spawn"
 
     def _active(self, name: str, server: str) -> bool:
         model = self.server(name, server)

@@ -101,6 +101,8 @@ def _root_filesystem(python: Path) -> bytes:
             entry = tarfile.TarInfo(folder)
             entry.type, entry.mode, entry.uid, entry.gid = tarfile.DIRTYPE, mode, owner, owner
             archive.addfile(entry)
+        # Docker copies the image's home into a new volume: in one of 64 KiB there is no room for this.
+        _add_text(archive, "home/jovyan/.of-the-image", "x" * 2**18, 0o644)
         for name, text in _ETC.items():
             _add_text(archive, name, text, 0o644)
         start = f"#!/usr/bin/{python.name} -IS\n{(HERE / 'server.py').read_text()}"
