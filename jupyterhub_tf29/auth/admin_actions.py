@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from ..i18n import N_
 from .errors import AccountError
 from .passwords import generate_password
 from .sessions import end_sessions
@@ -32,14 +33,14 @@ async def _approve(page: Any) -> Done:
     request = int(page.field("request")) if page.field("request").isdecimal() else None
     approve = partial(store.approve, by=page.current_user.name, request=request, reuse=reuse)
     await page.authenticator.look(approve, name)
-    return Done("{name} may sign in now.", name)
+    return Done(N_("{name} may sign in now."), name)
 
 
 async def _refuse(page: Any) -> Done:
     name = page.field("name")
     request = int(page.field("request")) if page.field("request").isdecimal() else None
     await page.authenticator.look(partial(page.authenticator.store.refuse, request=request), name)
-    return Done("The request for {name} was refused.", name)
+    return Done(N_("The request for {name} was refused."), name)
 
 
 async def _add(page: Any) -> Done:
@@ -49,7 +50,7 @@ async def _add(page: Any) -> Done:
     by, note = page.current_user.name, page.field("note")
     add = partial(authenticator.store.add, by=by, note=note, temporary=True, reuse=reuse)
     await authenticator.hash(page.translate, add, name, password)
-    return Done("The account {name} is made. Give them this password; it is shown only now:", name, password)
+    return Done(N_("The account {name} is made. Give them this password; it is shown only now:"), name, password)
 
 
 async def _new_password(page: Any) -> Done:
@@ -57,7 +58,7 @@ async def _new_password(page: Any) -> Done:
     set_password = partial(page.authenticator.store.set_password, temporary=True)
     await page.authenticator.hash(page.translate, set_password, name, password)
     await _sign_out(page, name)
-    return Done("{name} has a new password. Give it to them; it is shown only now:", name, password)
+    return Done(N_("{name} has a new password. Give it to them; it is shown only now:"), name, password)
 
 
 async def _disable(page: Any) -> Done:
@@ -66,13 +67,13 @@ async def _disable(page: Any) -> Done:
         raise AccountError("You cannot disable your own account: another admin can.")
     await page.authenticator.look(page.authenticator.store.disable, name)
     await _sign_out(page, name)
-    return Done("{name} cannot sign in any more. Their files stay, and so does a server that runs.", name)
+    return Done(N_("{name} cannot sign in any more. Their files stay, and so does a server that runs."), name)
 
 
 async def _enable(page: Any) -> Done:
     name = page.field("name")
     await page.authenticator.look(page.authenticator.store.enable, name)
-    return Done("{name} may sign in again, with the password of before.", name)
+    return Done(N_("{name} may sign in again, with the password of before."), name)
 
 
 async def _sign_out(page: Any, name: str) -> None:

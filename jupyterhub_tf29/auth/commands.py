@@ -162,10 +162,10 @@ def _password(file: str | None) -> tuple[str, bool]:
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise AccountError("the password cannot be read from {file}: {cause}", file=file, cause=error) from error
+        raise CommandError(f"the password cannot be read from {file}: {error}") from error
     lines = text.splitlines()
     if not lines:
-        raise AccountError("the password cannot be read from {file}: it is empty", file=file)
+        raise CommandError(f"the password cannot be read from {file}: it is empty")
     return lines[0], False
 
 

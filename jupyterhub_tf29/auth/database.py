@@ -12,7 +12,7 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError
 from sqlalchemy.orm import Session
 
-from .errors import AccountError
+from .errors import AccountError, StoreError
 from .models import Base
 
 _BUSY_TIMEOUT_MS = 10_000
@@ -20,7 +20,7 @@ _BUSY_TIMEOUT_MS = 10_000
 
 
 class Database:
-    """Short transactions on an SQLite file or any SQLAlchemy URL. Raises AccountError where it cannot be used."""
+    """Short transactions on an SQLite file or any SQLAlchemy URL. Raises StoreError where it cannot be used."""
 
     def __init__(self, where: str | Path) -> None:
         self._engine = _engine(where)
@@ -28,7 +28,7 @@ class Database:
         try:
             Base.metadata.create_all(self._writing)
         except DatabaseError as error:
-            raise AccountError("{where}: cannot be used: {cause}", where=where, cause=error.orig) from error
+            raise StoreError("{where}: cannot be used: {cause}", where=where, cause=error.orig) from error
 
     def close(self) -> None:
         """Give the connections back."""
@@ -55,7 +55,7 @@ def _engine(where: str | Path) -> Engine:
         try:
             engine = create_engine(str(where), pool_pre_ping=True)
         except (ArgumentError, ImportError) as error:
-            raise AccountError("{where}: cannot be used: {cause}", where=where, cause=error) from error
+            raise StoreError("{where}: cannot be used: {cause}", where=where, cause=error) from error
     else:
         _prepare_file(Path(where))
         engine = create_engine(f"sqlite:///{where}")
@@ -78,9 +78,9 @@ def _prepare_file(path: Path) -> None:
         if file.st_mode & 0o077:
             path.chmod(0o600)
     except FileNotFoundError:
-        raise AccountError("{path}: its folder does not exist", path=path) from None
+        raise StoreError("{path}: its folder does not exist", path=path) from None
     except OSError as error:
-        raise AccountError("{path}: {cause}", path=path, cause=error.strerror) from error
+        raise StoreError("{path}: {cause}", path=path, cause=error.strerror) from error
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:

@@ -19,3 +19,7 @@ class AccountError(ValueError):
     def translated(self, translate: Translate) -> str:
         """The text in the reader's language."""
         return translate(self.sentence).format(**self.values)
+
+
+class StoreError(AccountError):
+    """The store itself cannot be used. Only an admin can do something about it: the text stays English."""

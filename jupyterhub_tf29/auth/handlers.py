@@ -11,13 +11,16 @@ from jupyterhub.utils import url_path_join
 from tornado import web
 from tornado.httputil import url_concat
 
-from ..i18n import Translate, choose_language, translator
+from ..i18n import N_, Translate, choose_language, translator
 from .accounts import Outcome
 from .admin_actions import ACTIONS, Done
 from .errors import AccountError
 from .models import NOTE_LENGTH
 from .passwords import MIN_LENGTH
 from .sessions import end_sessions
+
+STOCK_ERRORS = (N_("Invalid username or password"), N_("Login form invalid or expired. Try again."))
+"""What the hub's own sign-in page says."""
 
 
 class SignInPage(LoginHandler):
@@ -147,19 +150,20 @@ class AccountsPage(_Page):
     @web.authenticated
     async def post(self) -> None:
         self._only_admins()
-        act = ACTIONS.get(self.field("action"))
+        act, _ = ACTIONS.get(self.field("action")), self.translate
         if act is None:
-            raise web.HTTPError(400, self.translate("There is no such action."))
+            raise web.HTTPError(400, _("There is no such action."))
         try:
             done = await act(self)
         except AccountError as error:
-            return await self._show(409, error=error.translated(self.translate))
+            return await self._show(409, error=error.translated(_))
         self.log.info("%s: %s %s", self.current_user.name, self.field("action"), done.name)
         await self._show(done=done)
 
     def _only_admins(self) -> None:
+        _ = self.translate
         if not self.current_user.admin:
-            raise web.HTTPError(403, self.translate("This page is for admins."))
+            raise web.HTTPError(403, _("This page is for admins."))
 
     async def _show(self, status: int = 200, done: Done | None = None, error: str = "") -> None:
         authenticator = self.authenticator

@@ -74,12 +74,11 @@ class LocalAuthenticator(Authenticator):
 
     def get_handlers(self, app: Any) -> list[tuple[str, type]]:
         """The pages of sign-in, and what all pages need to know about it."""
-        app.template_vars = {
-            "in_chinese": lambda user: in_language("zh"),
-            "accounts_waiting": lambda user: self.waiting_count,
-            "local_accounts": True,
-            **app.template_vars,
-        }
+        app.template_vars.update(  # in place: by now the hub's web application holds the same dictionary
+            in_chinese=lambda user: in_language("zh"),
+            accounts_waiting=lambda user: self.waiting_count,
+            local_accounts=True,
+        )
         return [
             ("/login", handlers.SignInPage),
             ("/signup", handlers.SignUpPage),
@@ -105,20 +104,20 @@ class LocalAuthenticator(Authenticator):
         Raises HTTPError with a sentence for the person: after a right password, where the account is disabled
         or waits for approval; before the password is looked at, where there were too many tries.
         """
-        translate = translator(handler.request.headers.get("Accept-Language"))
+        _ = translator(handler.request.headers.get("Accept-Language"))
         name, password, address = data.get("username"), data.get("password"), handler.request.remote_ip
         if not isinstance(name, str) or not isinstance(password, str):
-            raise web.HTTPError(400, translate("A name and a password are needed."))
+            raise web.HTTPError(400, _("A name and a password are needed."))
         name = self.normalize_username(name)
-        outcome, account = await self.check_password(name, password, address, translate)
+        outcome, account = await self.check_password(name, password, address, _)
         if outcome is Outcome.DISABLED:
             self.log.warning("Sign-in refused from %s: the account %s is disabled", address, name)
-            raise web.HTTPError(403, translate("This account is disabled. Ask an admin of this hub."))
+            raise web.HTTPError(403, _("This account is disabled. Ask an admin of this hub."))
         if outcome is Outcome.WAITING:
             self.log.info("Sign-in refused from %s: %s waits for approval", address, name)
             raise web.HTTPError(
                 403,
-                translate("Your request for this account is waiting for an admin's approval. Try again later."),
+                _("Your request for this account is waiting for an admin's approval. Try again later."),
             )
         if account is None:
             self.log.warning("Wrong name or password from %s", address)
@@ -128,15 +127,15 @@ class LocalAuthenticator(Authenticator):
         return {"name": account.name, "admin": True if account.make_admin else None}
 
     async def check_password(
-        self, name: str, password: str, address: str, translate: Translate
+        self, name: str, password: str, address: str, _: Translate
     ) -> tuple[Outcome, Account | None]:
         """What name and password amount to, at the pace of the throttle. Raises HTTPError 429 or 503."""
         wait_s = self.throttle.attempt(name, address)
         if wait_s:
             self.log.warning("Sign-in from %s put off for %.0f s: too many wrong passwords", address, wait_s)
-            sentence = translate("Too many wrong passwords for this name. Try again in {seconds} seconds.")
+            sentence = _("Too many wrong passwords for this name. Try again in {seconds} seconds.")
             raise web.HTTPError(429, sentence.format(seconds=int(wait_s) + 1))
-        outcome, account = await self.hash(translate, self.store.verify, name, password)
+        outcome, account = await self.hash(_, self.store.verify, name, password)
         if outcome is not Outcome.WRONG:
             self.throttle.succeeded(name, address)
         return outcome, account
@@ -191,17 +190,17 @@ class LocalAuthenticator(Authenticator):
 
     # threads
 
-    async def hash(self, translate: Translate, function: Callable[..., Result], *args: Any) -> Result:
+    async def hash(self, _: Translate, function: Callable[..., Result], *args: Any) -> Result:
         """Run a function of the store that hashes passwords. Raises HTTPError 503 where too many wait."""
         if self._hashes_under_way >= MAX_HASHES_UNDER_WAY:
             self.log.warning("Sign-in: %d passwords wait to be checked", self._hashes_under_way)
-            raise web.HTTPError(503, translate("Too many people are signing in just now. Try again in a moment."))
+            raise web.HTTPError(503, _("Too many people are signing in just now. Try again in a moment."))
         self._hashes_under_way += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._hashing, function, *args)
         except SQLAlchemyError as error:
             self.log.exception("The accounts cannot be used")
-            sentence = translate("Sign-in does not work at the moment. Please tell an admin.")
+            sentence = _("Sign-in does not work at the moment. Please tell an admin.")
             raise web.HTTPError(503, sentence) from error
         finally:
             self._hashes_under_way -= 1
