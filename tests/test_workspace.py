@@ -211,8 +211,9 @@ def test_remembered_answers_at_once_and_measures_one_at_a_time() -> None:
 
 
 def test_remembered_forgets_what_can_no_longer_be_measured(caplog: pytest.LogCaptureFixture) -> None:
-    results = iter([7])
-    remembered = Remembered(lambda: next(results), max_age_s=0, log=logging.getLogger("test"))
+    sizes = [7]
+    remembered = Remembered(lambda: sizes[0], max_age_s=0, log=logging.getLogger("test"))
     wait_until(lambda: remembered.get() == 7, "it is measured")
+    sizes.clear()
     wait_until(lambda: remembered.get() is None, "it is forgotten")
     assert "cannot measure the home" in caplog.text
