@@ -79,3 +79,10 @@ ensure_secrets() {
     step_detail="${made:+made: }${made//$'\n'/, }"
     step_detail=${step_detail:-there already}
 }
+
+# The three files and jupyterhub_config.py, as the hub will see them: a mistake is told here, and the hub runs on.
+check_config() {
+    local said
+    said=$(as_hub tf29hub hub --check-config 2>&1) || fail "${said##*tf29hub hub: }"
+    step_detail="valid"
+}

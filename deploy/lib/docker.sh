@@ -70,7 +70,7 @@ start_engine() {
         engine_story="started now, by its init script"
     else
         # No init that could, as in a container or a small virtual machine.
-        as_root sh -c 'setsid nohup dockerd >>/var/log/dockerd.log 2>&1 </dev/null 9>&- &'
+        as_root sh -c 'setsid nohup dockerd >>/var/log/dockerd.log 2>&1 </dev/null 3>&- 9>&- &'
         engine_story="started now by hand, as there is no init here; its log is /var/log/dockerd.log"
     fi
     [[ -z $engine_is_ours ]] || engine_story="installed and $engine_story"

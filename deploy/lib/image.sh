@@ -10,7 +10,7 @@ ensure_image() {
 ensure_admin() {
     local accounts
     accounts=$(as_hub tf29hub user list --json | "$python" -c 'import json, sys; print(len(json.load(sys.stdin)["accounts"]))')
-    step_detail="$accounts accounts there already"
+    step_detail="there are accounts already ($accounts)"
     [[ $accounts == 0 ]] || return 0
     admin_password=$(as_hub tf29hub user add "$hub_sign_in_first_admin" --admin)
     step_detail="$hub_sign_in_first_admin, new"

@@ -46,7 +46,8 @@ start_supervisor() {
     if has_systemd; then
         as_root systemctl restart "$hub_name-firewall.service" "$hub_name.service"
     else
-        as_root "$program_dir/deploy/start" "$program_dir/deploy/environment"
+        # what goes on in the background must not keep our terminal (3) nor our lock (9)
+        as_root "$program_dir/deploy/start" "$program_dir/deploy/environment" 3>&- 9>&-
     fi
     local deadline=$((SECONDS + 30))
     until supervisor_runs; do
