@@ -53,6 +53,8 @@ class Image(_Section):
 
     repository: str = "tf29hub/notebook"
     """What `tf29hub image build` names the image; the pin says which build of it is in use."""
+    ca_into_image: bool = False
+    """Whether users' containers trust this machine's CA bundle too, as they must behind a TLS-inspecting proxy."""
 
 
 class Storage(_Section):
@@ -120,9 +122,7 @@ class Network(_Section):
     def _is_a_subnet(self) -> Network:
         network = ipaddress.ip_network(self.subnet)
         if network.version != 4 or network.num_addresses < 8:
-            raise ValueError(
-                "network.subnet: expected an IPv4 network of at least /29, such as 172.29.0.0/16"
-            )
+            raise ValueError("network.subnet: expected an IPv4 network of at least /29, such as 172.29.0.0/16")
         return self
 
     @property

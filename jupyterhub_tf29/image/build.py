@@ -74,6 +74,8 @@ def host_ca_bundle() -> Path | None:
 def build(client: Any, plan: Plan) -> Pin:
     """Build what `plan` says with the progress on the terminal; an unchanged image is found. Raises ImageError."""
     _check_machine(client)
+    if plan.ca_into_image and plan.ca is None:
+        raise ImageError("a CA bundle is to go into the image, and this machine has none: name it with --ca")
     base = bases.choose(
         plan.base,
         f"{plan.installation}/base:debian11",
@@ -156,8 +158,6 @@ def _provide(client: Any, plan: Plan, base: bases.Base) -> str:
 
 def _run_build(plan: Plan, base: bases.Base, base_id: str, tag: str) -> str:
     """Run the build; the ID of what came out. Raises ImageError."""
-    if plan.ca_into_image and plan.ca is None:
-        raise ImageError("--ca-into-image needs a CA bundle: name it with --ca")
     labels = {
         IMAGE_LABEL: "notebook",
         INSTALLATION_LABEL: plan.installation,

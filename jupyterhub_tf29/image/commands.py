@@ -28,8 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     building.add_argument("--ca", type=Path, help="PEM bundle that the build trusts; default: this machine's")
     building.add_argument(
         "--ca-into-image",
-        action="store_true",
-        help="users' containers trust that bundle too (TLS-inspecting proxy)",
+        action=argparse.BooleanOptionalAction,
+        help="users' containers trust that bundle too (TLS-inspecting proxy); default: hub.yaml's",
     )
     building.add_argument("--context", type=Path, help="the folder images/notebook; default: of this checkout")
     building.add_argument("--no-pin", action="store_true", help="leave the pin as it is")
@@ -80,7 +80,7 @@ def _build(args: argparse.Namespace) -> int:
         renew_base=args.renew_base,
         mirror=args.mirror,
         ca=args.ca or host_ca_bundle(),
-        ca_into_image=args.ca_into_image,
+        ca_into_image=settings.image.ca_into_image if args.ca_into_image is None else args.ca_into_image,
     )
     pin = build(connect(), plan)
     if not args.no_pin:

@@ -119,11 +119,24 @@ def _chinese_plot(box: Box) -> str:
 
 
 def _user_package(box: Box) -> str:
-    box.run(f"pip install -q numpy=={NEWER_NUMPY}")
+    log = box.run(f"pip install -q --retries 1 numpy=={NEWER_NUMPY} 2>&1 && echo DONE || true")
+    if not log.endswith("DONE"):
+        raise CheckFailed(_why_pip_failed(log))
     where = box.run("python -c 'import numpy; print(numpy.__version__, numpy.__file__)'")
     _expect(where.startswith(f"{NEWER_NUMPY} /home/jovyan/.tf29/"), where)
     _expect("numpy" in box.run("tf29-packages list"), "tf29-packages list does not show it")
     return f"NumPy {NEWER_NUMPY} went to the user's home"
+
+
+def _why_pip_failed(log: str) -> str:
+    if "CERTIFICATE_VERIFY_FAILED" in log:
+        return (
+            "the image does not trust the package index's certificate; "
+            "behind a TLS-inspecting proxy, build it with --ca-into-image"
+        )
+    if "No matching distribution" in log:
+        return "no package index answers the container; where there is none: tf29hub image verify --offline"
+    return " | ".join(log.splitlines()[-4:])
 
 
 def _server_unharmed(box: Box) -> str:
