@@ -61,7 +61,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _verb(verbs: argparse._SubParsersAction, name: str, summary: str) -> argparse.ArgumentParser:
-    parser = verbs.add_parser(name, help=summary, description=summary)
+    # no abbreviations: `--password secret` must not pass for `--password-file secret`
+    parser = verbs.add_parser(name, help=summary, description=summary, allow_abbrev=False)
     parser.add_argument("name", metavar="NAME")
     return parser
 

@@ -156,18 +156,21 @@ class LocalAuthenticator(Authenticator):
 
     async def refresh_user(self, user: Any, handler: Any = None) -> bool:
         """Whether the user's account is still active; asked every `auth_refresh_age` seconds."""
+        by_token = handler is None or bool(getattr(handler, "_token_authenticated", False))
+        if handler is not None and not by_token:
+            handler._token_authenticated = False  # JupyterHub 6.1.1 reads it after a "no" without having set it
         try:
             if user.admin:  # `tf29hub user` approves, too
                 self.waiting_count = await self.look(self.store.count_waiting)
             account = await self.look(partial(self.store.get, also_removed=True), user.name)
             if account is None:
                 # made on the Admin page: has no password, so no browser either; a token is an admin's doing
-                return handler is None or bool(getattr(handler, "_token_authenticated", False))
+                return by_token
             if account.end_sessions and handler is not None:
                 end_sessions(handler.db, user.orm_user)
                 await self.look(self.store.sessions_ended, user.name)
                 self.log.info("Signed out everywhere: %s", user.name)
-                return account.status == Status.ACTIVE and bool(getattr(handler, "_token_authenticated", False))
+                return by_token and account.status == Status.ACTIVE
             return account.status == Status.ACTIVE
         except SQLAlchemyError:
             self.log.exception("The accounts cannot be read: %s stays signed in", user.name)
