@@ -20,6 +20,17 @@ check_machine() {
     step_detail="$PRETTY_NAME, x86_64, $(nproc) CPUs, $(awk '/^MemTotal/ {printf "%.0f GiB", $2/1048576}' /proc/meminfo)"
 }
 
+# Without root and without sudo nothing can be set up; the socket is named, as it is what most people meet first.
+check_rights() {
+    step_detail="root"
+    [[ $EUID -ne 0 ]] || return 0
+    step_detail="sudo, where root is needed"
+    if [[ -S /var/run/docker.sock && ! -w /var/run/docker.sock ]] && ! can_sudo; then
+        fail "you ($(id -un)) have no permission on the Docker Engine's socket /var/run/docker.sock, and sudo does not let you in: run deploy/up as root"
+    fi
+    need_root "look who holds the ports, and to set up what is missing"
+}
+
 # The image is what takes room, and it lies where the engine keeps its data.
 check_disk() {
     local folder=/var/lib/docker free_kb

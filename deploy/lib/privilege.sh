@@ -2,15 +2,15 @@
 
 root_reasons=" "
 
+# Now, or after a password that somebody can type.
+can_sudo() {
+    command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [[ -t 0 ]]; }
+}
+
 # need_root REASON: tell why, once for each reason, before as_root asks for a password.
 need_root() {
     [[ $EUID -eq 0 ]] && return
-    if ! command -v sudo >/dev/null; then
-        fail "root is needed to $1, and there is no sudo here: run it as root"
-    fi
-    if ! sudo -n true 2>/dev/null && [[ ! -t 0 ]]; then
-        fail "root is needed to $1, and sudo would ask ${USER:-you} for a password but there is no terminal: run it as root"
-    fi
+    can_sudo || fail "root is needed to $1, and sudo does not let $(id -un) in without a terminal: run it as root"
     [[ $root_reasons == *" $1 "* ]] || note "root is needed to $1"
     root_reasons+="$1 "
 }
