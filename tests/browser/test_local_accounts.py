@@ -151,7 +151,7 @@ def test_a_user_added_on_the_stock_admin_page_gets_a_password(
     admin.page.get_by_role("button", name="Add Users").click()
     admin.page.get_by_role("textbox").first.fill(name)
     admin.page.get_by_role("button", name="Add Users").click()
-    admin.shot("0-stock-admin"); expect(admin.page.get_by_test_id(f"user-name-div-{name}")).to_be_visible()
+    expect(admin.page.get_by_test_id(f"user-name-div-{name}")).to_be_visible()
 
     admin.open("accounts")
     admin.press("without-account", name, "Make an account")
