@@ -76,13 +76,18 @@ class Box:
 
 
 @contextmanager
-def opened(client: Any, image: Any, installation: str) -> Iterator[Box]:
-    """A box that is removed afterwards with its volume, whatever happened. Raises ImageError."""
+def opened(
+    client: Any, image: Any, installation: str, home_options: dict[str, str] | None = None
+) -> Iterator[Box]:
+    """A box that is removed afterwards with its volume, whatever happened. Raises ImageError.
+
+    `home_options`: of Docker's local volume driver, for the home.
+    """
     name = f"{installation}-verify-{secrets.token_hex(4)}"
     labels = {INSTALLATION_LABEL: installation, "tf29hub.role": "verify"}
     volume = container = None
     try:
-        volume = client.volumes.create(name, labels=labels)
+        volume = client.volumes.create(name, labels=labels, driver="local", driver_opts=home_options or {})
         container = client.containers.create(
             image.id,
             # The stand-in for the hub runs beside the server, under the same limits.

@@ -79,5 +79,7 @@ def find(client: Any, name: str) -> Any:
         ) from None
     check_architecture(client, image)
     if (image.labels or {}).get(IMAGE_LABEL) != "notebook":
-        raise ImageError(f"{name!r} is not a notebook image of this project: its label {IMAGE_LABEL} is missing")
+        raise ImageError(
+            f"{name!r} is not a notebook image of this project: it lacks the label {IMAGE_LABEL}=notebook"
+        )
     return image
