@@ -133,9 +133,7 @@ def _option(name: str, option: Option, choice: str, typed: str | None, limits: L
         return unlisted.override_for(int(typed or 0), limits)
     except ValidationError as error:
         problem = error.errors()[0]["msg"]
-        raise ChoiceError(
-            "The option {name} cannot be set: {problem}.", name=name, problem=problem
-        ) from error
+        raise ChoiceError("The option {name} cannot be set: {problem}.", name=name, problem=problem) from error
 
 
 def _home(found: str, homes: tuple[str, ...]) -> str:

@@ -95,8 +95,7 @@ class UnlistedChoice(_Part):
     def override_for(self, value: int, limits: Limits | None = None) -> Override:
         """The override with `value` filled in. Raises pydantic's ValidationError where it makes no sense."""
         filled = {
-            key: text.format(value=value) if isinstance(text, str) else text
-            for key, text in self.override.items()
+            key: text.format(value=value) if isinstance(text, str) else text for key, text in self.override.items()
         }
         return Override.model_validate(filled, context={"limits": limits} if limits else None)
 
@@ -119,9 +118,7 @@ class Option(_Part):
     @property
     def default_choice(self) -> str:
         """The slug of the choice marked `default`, or of the first."""
-        return next(
-            (slug for slug, choice in self.choices.items() if choice.default), next(iter(self.choices))
-        )
+        return next((slug for slug, choice in self.choices.items() if choice.default), next(iter(self.choices)))
 
     @model_validator(mode="after")
     def _one_default(self) -> Option:
