@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from jupyterhub_tf29.i18n import translator
 from tests.hubs.localhub import LocalHub, local_hub
@@ -19,10 +19,6 @@ from tests.hubs.localhub import LocalHub, local_hub
 pytestmark = [pytest.mark.hub, pytest.mark.browser]
 
 OUTPUT = Path(__file__).parents[1] / "output" / "local_accounts"
-ARGUMENTS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    " --disable-component-update --disable-sync"
-)
 GOOD, OTHER = "walnut-harbour-seven", "quiet-lantern-orbit"
 
 
@@ -32,14 +28,6 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalHub]:
         made = running.user("add", "boss", "--password-file", "-", stdin=GOOD)
         assert made.returncode == 0, made.stderr
         yield running
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS.split())
-        yield browser
-        browser.close()
 
 
 class Someone:
