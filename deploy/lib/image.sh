@@ -3,6 +3,8 @@
 # The build decides by itself whether anything is to do: unchanged inputs give the image that is there.
 ensure_image() {
     need_root "build the notebook image"
+    # makes a base where no container registry answers; it is small, and who knows beforehand
+    command -v debootstrap >/dev/null || [[ -x /usr/sbin/debootstrap ]] || install_packages debootstrap >>"$run_log" 2>&1
     "$command_path" image build
 }
 

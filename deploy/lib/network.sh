@@ -36,15 +36,8 @@ create_network() {
 # Docker would take the addresses of a campus network without a word, and cut this machine off from it.
 refuse_overlap() {
     local clash
-    clash=$(ip -4 route show 2>/dev/null | "$python" -c '
-import ipaddress, sys
-wanted = ipaddress.ip_network(sys.argv[1])
-for line in sys.stdin:
-    word = line.split()[0]
-    if word[0].isdigit() and wanted.overlaps(ipaddress.ip_network(word, strict=False)):
-        print(line.strip())
-' "$hub_network_subnet") || return 0
-    [[ -z $clash ]] || fail "network.subnet $hub_network_subnet overlaps with a route of this machine (${clash//$'\n'/; }); choose another: deploy/up --set network.subnet=172.30.0.0/16"
+    clash=$("$python" "$here/lib/route_overlap.py" "$hub_network_subnet")
+    [[ -z $clash ]] || fail "network.subnet $hub_network_subnet overlaps with networks that this machine reaches already (${clash//$'\n'/, }); choose another: deploy/up --set network.subnet=172.30.0.0/16"
 }
 
 ensure_volumes() {

@@ -34,7 +34,10 @@ check_rights() {
 # The image is what takes room, and it lies where the engine keeps its data.
 check_disk() {
     local folder=/var/lib/docker free_kb
-    [[ -n $option_skip_image || -e $state_dir/image.json ]] && { step_detail="the image is there already"; return; }
+    if [[ -n $option_skip_image || -e $state_dir/image.json ]]; then
+        step_detail="not much is needed, as there is no image to build"
+        return
+    fi
     while [[ ! -d $folder ]]; do folder=$(dirname "$folder"); done
     free_kb=$(df -Pk "$folder" | awk 'NR == 2 {print $4}')
     if ((free_kb < disk_needed_gb * 1048576)); then
