@@ -13,7 +13,7 @@ from typing import Any
 import docker
 from docker.utils import kwargs_from_env
 from dockerspawner import DockerSpawner
-from traitlets import Bool, Instance, TraitError, default, validate
+from traitlets import Bool, Instance, TraitError, validate
 
 from . import labels
 from .fleet import Fleet
@@ -36,10 +36,8 @@ class CarefulDockerSpawner(DockerSpawner):
     use_pinned_image = Bool(
         False, help="Run the image that `tf29hub image build` pinned, instead of `image`."
     ).tag(config=True)
-
-    @default("remove")
-    def _default_remove(self) -> bool:
-        return True
+    # declared anew: with DockerSpawner's False as its default, setting False is no change and is not validated
+    remove = Bool(True, help="Remove a stopped server's container. It cannot be set to False.").tag(config=True)
 
     @validate("remove")
     def _validate_remove(self, proposal: Any) -> bool:
