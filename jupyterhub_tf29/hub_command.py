@@ -18,7 +18,7 @@ from traitlets.config.loader import PyFileConfigLoader
 from .cli import CommandError
 from .leftovers import remove_leftovers, running_containers
 from .secretfiles import ensure_secrets, read_secret
-from .settings import Paths, load_settings
+from .settings import Paths, Settings, load_settings
 from .yamlfile import ConfigError
 
 ENGINE_WITHIN = 60.0
@@ -47,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
     ensure_secrets(paths)
     os.chdir(paths.state)
     client = engine_that_answers()
+    check_network(client, settings)
     remove_leftovers(client, settings.name, running_containers(config.JupyterHub.db_url), log)
     os.environ["JUPYTERHUB_CRYPT_KEY"] = read_secret(paths, "crypt-key")
     program = str(Path(sys.executable).parent / "jupyterhub")
@@ -79,6 +80,20 @@ def check_spawner(config: Any) -> None:
         TF29Spawner(config=config)
     except TraitError as error:
         raise CommandError(f"the spawner's configuration is not allowed: {error}") from error
+
+
+def check_network(client: Any, settings: Settings) -> None:
+    """The Hub listens on the users' network: without it, it would try for long to get an address in vain."""
+    try:
+        found = client.inspect_network(settings.name)
+    except docker.errors.NotFound:
+        raise CommandError(f"there is no Docker network {settings.name!r}; deploy/up makes it") from None
+    subnets = [pool.get("Subnet") for pool in found["IPAM"].get("Config") or []]
+    if settings.network.subnet not in subnets:
+        raise CommandError(
+            f"the Docker network {settings.name!r} is {', '.join(map(str, subnets)) or 'without a subnet'}, and "
+            f"hub.yaml says network.subnet: {settings.network.subnet}; deploy/up makes it anew"
+        )
 
 
 def engine_that_answers() -> Any:

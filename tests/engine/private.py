@@ -68,9 +68,7 @@ class PrivateEngine:
         )
         assert self._namespaces.stdout is not None
         if self._namespaces.stdout.readline().strip() != "ready":
-            raise RuntimeError(
-                "namespaces of its own cannot be made here: the tests of dockerd's death need root"
-            )
+            raise RuntimeError("namespaces of its own cannot be made here: the tests of dockerd's death need root")
         children = Path(f"/proc/{self._namespaces.pid}/task/{self._namespaces.pid}/children").read_text()
         self.namespace_pid = int(children.split()[0])
 
@@ -102,9 +100,7 @@ class PrivateEngine:
         try:
             wait_until(self._comes_up, "the private dockerd answers", timeout)
         except AssertionError:
-            raise RuntimeError(
-                f"the private dockerd did not start:\n{self.log.read_text()[-3000:]}"
-            ) from None
+            raise RuntimeError(f"the private dockerd did not start:\n{self.log.read_text()[-3000:]}") from None
 
     def _comes_up(self) -> bool:
         if self._daemon is not None and self._daemon.poll() is not None:
@@ -152,9 +148,7 @@ class PrivateEngine:
         return ["nsenter", f"--target={self.namespace_pid}", "--mount", "--net", "--pid", "--"]
 
     def _inside(self, *command: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*self._enter_all, *command], check=True, capture_output=True, text=True, timeout=60
-        )
+        return subprocess.run([*self._enter_all, *command], check=True, capture_output=True, text=True, timeout=60)
 
     def _signal(self, number: signal.Signals) -> None:
         if self._daemon is None:

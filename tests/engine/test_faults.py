@@ -73,9 +73,7 @@ def test_holds_a_request_until_released(client, faults):
 def test_holds_an_answer_after_the_engine_has_acted(client, engine, faults, made, stub_image):
     held = faults.hold("POST", "^/containers/create", after_engine=True)
     asking = threading.Thread(
-        target=lambda: client.containers.create(
-            stub_image, name=f"{made}-held", labels={"tf29hub.name": made}
-        )
+        target=lambda: client.containers.create(stub_image, name=f"{made}-held", labels={"tf29hub.name": made})
     )
     asking.start()
     assert held.arrived.wait(10)

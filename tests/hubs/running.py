@@ -123,6 +123,13 @@ class RunningHub:
         self._hub.wait(timeout=10)
         self._hub = None
 
+    def kill9_proxy(self) -> None:
+        """As kill9_hub; `start()` starts it again."""
+        assert self._proxy is not None
+        self._proxy.kill()
+        self._proxy.wait(timeout=10)
+        self._proxy = None
+
     def stop_hub(self) -> None:
         """What the supervisor does at a restart."""
         if self._hub is not None and self._hub.poll() is None:

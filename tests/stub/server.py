@@ -47,6 +47,7 @@ def main():
     prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "/")
     with socket.create_server(("0.0.0.0", 8888), backlog=64) as listener:
         print("the stub server listens", flush=True)
+        answered = False
         while True:
             connection, _ = listener.accept()
             if os.environ.get("STUB_SILENT"):
@@ -56,6 +57,9 @@ def main():
                 connection.settimeout(5)
                 try:
                     answer(connection, prefix)
+                    if not answered:
+                        print("first request answered", flush=True)
+                        answered = True
                 except OSError as error:
                     print(f"a request was cut: {error}", flush=True)
 
