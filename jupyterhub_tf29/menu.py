@@ -74,8 +74,8 @@ def options_from_fields(fields: Mapping[str, list[Any]]) -> dict[str, Any]:
 
 
 def options_from_query(query: Mapping[str, list[Any]]) -> dict[str, Any]:
-    """`?opt-profile=cpu-small&opt-memory=8g`: JupyterHub has taken the prefix off."""
-    return {name: values[0] if len(values) == 1 else values for name, values in query.items()}
+    """`?opt-profile=cpu-small&opt-memory=8g` → options. JupyterHub 6 has taken the prefix off, 5.5 has not."""
+    return {name.removeprefix("opt-"): values[0] if len(values) == 1 else values for name, values in query.items()}
 
 
 def _is_idle_number(name: str, value: Any, fields: Mapping[str, Any]) -> bool:

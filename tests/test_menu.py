@@ -99,3 +99,7 @@ def test_a_query_keeps_what_was_said_twice_for_the_gate_to_refuse():
         "profile": "a",
         "memory": ["8g", "16g"],
     }
+
+
+def test_a_link_means_the_same_on_both_versions_of_jupyterhub():
+    assert options_from_query({"opt-profile": ["a"]}) == options_from_query({"profile": ["a"]}) == {"profile": "a"}
