@@ -24,7 +24,8 @@ except ImportError:  # JupyterHub 5.5
         """JupyterHub 6's exception of this name, as far as JupyterHub 5.5 can show it."""
 
         def __init__(self, message: str, *, reason: str, log_message: str = "", status_code: int = 400) -> None:
-            super().__init__(status_code, log_message or message, reason=reason)
+            # it shows an error's log message to users; ours, with the cause, is logged by who raises this
+            super().__init__(status_code, message, reason=reason)
             self.jupyterhub_message, self.reason = message, reason
 
 

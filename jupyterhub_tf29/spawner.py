@@ -102,9 +102,9 @@ class TF29Spawner(ToldSpawner):
     def _default_options_from_form(self) -> Any:
         return self._options_from_fields if self.profiles else super()._default_options_from_form()
 
-    @default("options_from_query")
-    def _default_options_from_query(self) -> Any:
-        return menu.options_from_query if self.profiles else self.options_from_form
+    def options_from_query(self, query_data: dict[str, list[Any]]) -> Any:
+        """The options of a link that starts a server; the gate looks at them."""
+        return menu.options_from_query(query_data) if self.profiles else super().options_from_query(query_data)
 
     async def _options_from_fields(self, fields: dict[str, list[Any]]) -> dict[str, Any]:
         # held against the menu here, too, so that a bad choice comes back on the form, before it is saved

@@ -74,7 +74,7 @@ def _remove(client: Any, name: str, args: argparse.Namespace) -> int:
     if (volume["Labels"] or {}).get(labels.NAME) != name:
         raise CommandError(f"the volume {args.volume} is not of this hub ({name}); it stays")
     if not args.yes:
-        print(f"Delete {args.volume} and all files in it, for ever? Type its name to confirm: ", end="", flush=True)
+        print(f"Delete {args.volume} and all its files, for ever? Type its name to confirm: ", end="", flush=True)
         if sys.stdin.readline().strip() != args.volume:
             raise CommandError("the answer was not its name; nothing was deleted")
     try:
