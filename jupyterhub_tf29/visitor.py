@@ -210,8 +210,10 @@ def page_message(text: str) -> str:
         return str(json.loads(text)["message"])
     except (ValueError, KeyError, TypeError):
         pass
-    marked = re.search(r'(?s)<p[^>]*class="[^"]*(?:error|login_error)[^"]*"[^>]*>(.*?)</p>', text)
-    alert = re.search(r'(?s)class="[^"]*alert[^"]*"[^>]*>(.*?)</div>', text)
-    found = marked or alert
-    body = found.group(1) if found else re.sub(r"(?s)<(script|style|head).*?</\1>", "", text)
+    # stock pages carry warnings that a script shows where they apply: what is hidden was not said
+    alerts = re.findall(
+        r'(?s)<(\w+)[^>]*class="((?:[^"]* )?(?:alert|login_error|error)\b[^"]*)"[^>]*>(.*?)</\1>', text
+    )
+    said = [body for _, classes, body in alerts if "hidden" not in classes.split()]
+    body = said[0] if said else re.sub(r"(?s)<(script|style|head).*?</\1>", "", text)
     return " ".join(unescape(re.sub(r"<[^>]*>", " ", body)).split())[:300] or "an empty answer"

@@ -33,11 +33,12 @@ def test_a_page_without_the_form_is_quoted():
         ('{"status": 403, "message": "Not for you"}', "Not for you"),
         ('<p class="login_error">Wrong name &amp; password</p><p>Help</p>', "Wrong name & password"),
         ('<div class="alert alert-danger">Out of\n <b>memory</b></div>', "Out of memory"),
+        ('<p id="w" class="hidden alert">No TLS</p><div class="alert" id="e">Wrong</div>', "Wrong"),
         ("<html><head><title>x</title></head><script>var a</script><p>Bad gateway</p></html>", "Bad gateway"),
         ("", "an empty answer"),
         ("[1, 2]", "[1, 2]"),
     ],
-    ids=["API", "sign-in", "alert", "plain page", "nothing", "other JSON"],
+    ids=["API", "sign-in", "alert", "hidden alert", "plain page", "nothing", "other JSON"],
 )
 def test_what_a_page_says_is_told_in_words(text, words):
     assert page_message(text) == words
