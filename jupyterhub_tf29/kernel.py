@@ -21,11 +21,17 @@ def run_in_kernel(visitor: Visitor, code: str, within_s: float) -> str:
     """Start a kernel, run `code` in it, shut it down; returns what the code printed. Raises VisitFailed."""
     kernel = visitor.call("POST", "api/kernels", json={"name": KERNEL_NAME}).json()["id"]
     try:
-        return asyncio.run(asyncio.wait_for(_execute(visitor, kernel, code), within_s))
-    except TimeoutError:
-        raise VisitFailed(f"the kernel had not finished after {within_s:.0f} s") from None
+        return run_in(visitor, kernel, code, within_s)
     finally:
         visitor.call("DELETE", f"api/kernels/{kernel}")
+
+
+def run_in(visitor: Visitor, kernel: str, code: str, within_s: float) -> str:
+    """Run `code` in the kernel of that id; returns what the code printed. Raises VisitFailed."""
+    try:
+        return asyncio.run(asyncio.wait_for(_execute(visitor, kernel, code), within_s))
+    except (TimeoutError, asyncio.TimeoutError):
+        raise VisitFailed(f"the kernel had not finished after {within_s:.0f} s") from None
 
 
 async def _execute(visitor: Visitor, kernel: str, code: str) -> str:
