@@ -31,7 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         help="users' containers trust that bundle too (TLS-inspecting proxy); default: hub.yaml's",
     )
-    building.add_argument("--context", type=Path, help="the folder images/notebook; default: of this checkout")
+    building.add_argument(
+        "--context", type=Path, help="the folder images/notebook; default: the one that came with this program"
+    )
     building.add_argument("--no-pin", action="store_true", help="leave the pin as it is")
     building.set_defaults(verb_run=_build)
 
