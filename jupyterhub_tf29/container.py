@@ -92,6 +92,11 @@ def cpu_environment(cpus: float) -> dict[str, str]:
     }
 
 
+def language_environment(language: str) -> dict[str, str]:
+    """Lab speaks the language of who pressed Start; the image has the locales and Lab's language pack."""
+    return {"LANG": "zh_CN.UTF-8"} if language == "zh" else {}
+
+
 def _mounts(host: dict[str, Any], workspace: Workspace) -> list[dict[str, Any]]:
     """Ours, but for targets at which the admin's own `volumes` or `mounts` put something else."""
     taken = {bind.split(":")[1] for bind in host.get("Binds") or [] if bind.count(":") >= 1}

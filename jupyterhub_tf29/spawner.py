@@ -191,7 +191,11 @@ class TF29Spawner(ToldSpawner):
             places=self._places(),
             labels={**self.own_labels(), labels.PROFILE: self.accepted.get("profile", "")},
             notices_dir=str(self.notices_folder) if self.notices_folder else None,
-            environment={**container.cpu_environment(cpus), **(override.environment if override else {})},
+            environment={
+                **container.cpu_environment(cpus),
+                **container.language_environment(self.language),
+                **(override.environment if override else {}),
+            },
         )
 
     def _places(self) -> list[storage.Place]:

@@ -2,7 +2,14 @@
 
 import pytest
 
-from jupyterhub_tf29.container import Limits, UnsafeContainer, Workspace, complete, cpu_environment
+from jupyterhub_tf29.container import (
+    Limits,
+    UnsafeContainer,
+    Workspace,
+    complete,
+    cpu_environment,
+    language_environment,
+)
 from jupyterhub_tf29.storage import Place
 
 HOME = Place("tf29hub-home-ada", "/home/jovyan", labels={"tf29hub.user": "ada"})
@@ -81,6 +88,11 @@ def test_the_home_is_mounted_and_labelled_and_notices_are_read_only():
         "Target": "/run/tf29hub",
         "ReadOnly": True,
     }
+
+
+def test_lab_speaks_the_language_of_who_pressed_start():
+    assert language_environment("zh") == {"LANG": "zh_CN.UTF-8"}
+    assert language_environment("en") == {}
 
 
 @pytest.mark.parametrize(("cpus", "threads"), [(0.5, "1"), (2, "2"), (3.5, "4")])
