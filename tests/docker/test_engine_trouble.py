@@ -83,6 +83,33 @@ def test_trouble_at_the_hubs_own_start_stops_nothing(shaky_hub, faults):
     shaky_hub.api.stop("atboot")
 
 
+def test_a_hub_that_comes_up_before_the_engine_waits_for_it(shaky_hub, faults):
+    """After a reboot of the machine nobody knows which is first."""
+    shaky_hub.api.start("early")
+    before = shaky_hub.container("early").id
+    shaky_hub.kill9_hub()
+    faults.refuse()
+    shaky_hub.launch_hub()
+    wait_until(lambda: "Waiting for the Docker Engine" in shaky_hub.log(), "the Hub waits")
+    faults.heal()
+    shaky_hub.wait_for_hub()
+    assert shaky_hub.api.server("early")["ready"]
+    assert shaky_hub.container("early").id == before
+    shaky_hub.api.stop("early")
+
+
+def test_no_permission_on_the_engines_socket_is_said_at_once(shaky_hub, faults):
+    shaky_hub.kill9_hub()
+    faults.path.chmod(0)
+    # root without the right to overlook modes is as good as an account without the group `docker`
+    result = shaky_hub.run_command("hub", before=("setpriv", "--bounding-set", "-dac_override,-dac_read_search"))
+    faults.path.chmod(0o666)
+    shaky_hub.start_hub()
+    assert result.returncode == 1
+    assert "no permission on the Docker Engine's socket" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 def test_what_cannot_be_stopped_now_is_removed_later(shaky_hub, faults):
     shaky_hub.api.start("later")
     faults.fail("POST", r"^/containers/[0-9a-f]+/stop", status=500)

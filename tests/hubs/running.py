@@ -113,7 +113,14 @@ class RunningHub:
         self.start_hub()
 
     def start_hub(self, timeout: float = 60) -> None:
+        self.launch_hub()
+        self.wait_for_hub(timeout)
+
+    def launch_hub(self) -> None:
+        """Start the Hub and wait for nothing."""
         self._hub = self._run("hub")
+
+    def wait_for_hub(self, timeout: float = 60) -> None:
         wait_until(self._answers, "the Hub answers through the proxy", timeout)
 
     def kill9_hub(self) -> None:
@@ -165,10 +172,12 @@ class RunningHub:
         path = self.paths.logs / "hub.log"
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
-    def run_command(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """`tf29hub …` as the admin of this hub."""
+    def run_command(
+        self, *words: str, stdin: str = "", before: tuple[str, ...] = ()
+    ) -> subprocess.CompletedProcess[str]:
+        """`tf29hub …` as the admin of this hub; `before` are words that go before it, such as `nice`."""
         return subprocess.run(
-            [BIN / "tf29hub", *words],
+            [*before, BIN / "tf29hub", *words],
             env=self._environment(),
             input=stdin,
             capture_output=True,
