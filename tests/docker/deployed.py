@@ -29,6 +29,7 @@ class Deployed:
         self.folder = Path(tempfile.mkdtemp(prefix="tf29deploy-", dir="/var/tmp"))
         self.folder.chmod(0o755)
         self.root = self.folder / "hub"
+        self.project = copy_project(self.folder / "project")
         self.name = new_name()
         self.port = find_free_port()
         self.first_options = [
@@ -52,7 +53,7 @@ class Deployed:
     def deploy(self, script: str, *options: str) -> subprocess.CompletedProcess[str]:
         """Run deploy/up or deploy/down for this folder; a lock of its own keeps it from waiting for others."""
         return subprocess.run(
-            [REPOSITORY / "deploy" / script, "--root", self.root, *options],
+            [self.project / "deploy" / script, "--root", self.root, *options],
             capture_output=True,
             text=True,
             timeout=UP_WITHIN_S,
@@ -96,6 +97,15 @@ class Deployed:
         if (self.root / "program" / "venv").exists():
             self.deploy("down", "--yes")
         shutil.rmtree(self.folder)
+
+
+def copy_project(to: Path) -> Path:
+    """What deploy/up needs of the project, as it is now: an edit while the tests run is none of theirs."""
+    for part in ("deploy", "jupyterhub_tf29", "config", "images"):
+        shutil.copytree(REPOSITORY / part, to / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for part in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(REPOSITORY / part, to / part)
+    return to
 
 
 def free_subnet(engine: docker.DockerClient) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -247,9 +246,6 @@ def test_a_setting_that_is_none_changes_nothing(hub):
 
 
 def test_an_account_without_permission_on_the_socket_is_told(fresh):
-    copy = fresh.folder / "project"
-    for part in ("deploy", "jupyterhub_tf29", "config"):
-        shutil.copytree(REPOSITORY / part, copy / part)
     lock = fresh.folder / "lock"
     lock.touch()  # as on a machine where root has run it before
     run = subprocess.run(
@@ -258,7 +254,7 @@ def test_an_account_without_permission_on_the_socket_is_told(fresh):
             "--reuid=nobody",
             "--regid=nogroup",
             "--clear-groups",
-            copy / "deploy" / "up",
+            fresh.project / "deploy" / "up",
             "--root",
             fresh.root,
         ],
