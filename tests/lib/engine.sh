@@ -10,6 +10,11 @@ ensure_engine() {
   fi
   [ -z "${DOCKER_HOST:-}" ] || fail "no Docker Engine answers at DOCKER_HOST=$DOCKER_HOST"
   [ "$(id -u)" = 0 ] || fail "no Docker Engine answers (or $(id -un) may not use its socket): start it, or run as root"
+  if [ -d /run/systemd/system ] && systemctl cat docker.service >/dev/null 2>&1; then
+    systemctl start docker.service || fail "systemd cannot start docker.service: journalctl -u docker.service"
+    say "systemd has started the Docker Engine, which stays"
+    return
+  fi
   engine_log=$cache/dockerd.log
   say "starting dockerd by hand, log: $engine_log"
   PATH="$PATH:/usr/sbin:/sbin" setsid dockerd >"$engine_log" 2>&1 </dev/null {venv_lock}>&- &
