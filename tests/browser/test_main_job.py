@@ -6,16 +6,13 @@ digits: 1,797 real scans of handwriting that ship with the package.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.steps import PATIENCE_MS, run_in_a_notebook, sign_in
 from tests.hubs.running import RunningHub
-
-PATIENCE = 120_000
-"""Milliseconds. TensorFlow's first import on two busy cores takes up to half a minute."""
 
 TRAINING = """
 import matplotlib.pyplot as plt
@@ -36,54 +33,23 @@ print(f"test accuracy: {model.evaluate(x_test, y_test, verbose=0)[1]:.3f}")
 pytestmark = [pytest.mark.browser, pytest.mark.hub, pytest.mark.image]
 
 
-def sign_in(page: Page, hub: RunningHub, name: str) -> None:
-    hub.add_account(name)
-    page.goto(hub.url)
-    page.get_by_label("Username").fill(name)
-    page.get_by_label("Password").fill(hub.password)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url(re.compile("/hub/"))
-
-
 def start_workspace(page: Page, hub: RunningHub, shoot: Callable[[Page, str], None], name: str) -> None:
     page.goto(f"{hub.url}/hub/spawn")
     page.get_by_label("CPU, small").check()
     shoot(page, f"{name}-menu")
     page.get_by_role("button", name="Start").click()
-    expect(page.locator("#progress-log")).to_contain_text("Starting the container", timeout=PATIENCE)
+    expect(page.locator("#progress-log")).to_contain_text("Starting the container", timeout=PATIENCE_MS)
     page.locator("#progress-details").evaluate("details => { details.open = true }")
     shoot(page, f"{name}-progress")
-    expect(page.locator(".jp-DirListing-item", has_text="models")).to_be_visible(timeout=PATIENCE)
-
-
-def run_cell(page: Page) -> None:
-    """Run the cell that is being edited. Lab drops a run in the first moments of a kernel: then run it again."""
-    prompt = page.locator(".jp-InputPrompt").first
-    for _ in range(10):
-        page.keyboard.press("Control+Enter")
-        try:
-            expect(prompt).not_to_have_text(re.compile(r"\[\s*\]:"), timeout=2000)
-        except AssertionError:
-            continue
-        return
-    raise AssertionError("the cell does not run")
+    expect(page.locator(".jp-DirListing-item", has_text="models")).to_be_visible(timeout=PATIENCE_MS)
 
 
 def train(page: Page) -> str:
-    """Open a notebook, run the training in its first cell; returns what the cell printed."""
-    page.locator(".jp-LauncherCard[data-category=Notebook]").first.click()
-    # before the kernel is idle, what is typed is lost
-    idle = page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")
-    expect(idle).to_be_visible(timeout=PATIENCE)
-    cell = page.locator(".jp-Notebook .cm-content").first
-    cell.click()
-    expect(cell).to_be_focused()
-    page.keyboard.insert_text(TRAINING.strip())
-    expect(cell).to_contain_text("load_digits")
-    run_cell(page)
+    """Run the training in a notebook; returns what the cell printed."""
+    run_in_a_notebook(page, TRAINING.strip())
     result = page.locator(".jp-OutputArea-output", has_text="test accuracy")
-    expect(result).to_be_visible(timeout=PATIENCE)
-    expect(page.locator(".jp-OutputArea-output img")).to_be_visible(timeout=PATIENCE)
+    expect(result).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.locator(".jp-OutputArea-output img")).to_be_visible(timeout=PATIENCE_MS)
     return str(result.inner_text())
 
 
@@ -98,17 +64,17 @@ def test_sign_in_start_train_stop_and_find_it_again(
     shoot(page, "trained")
     assert float(printed.split(":")[1]) >= 0.95
     page.keyboard.press("Control+s")
-    expect(page.locator(".lm-TabBar-tab.jp-mod-dirty")).to_have_count(0, timeout=PATIENCE)
+    expect(page.locator(".lm-TabBar-tab.jp-mod-dirty")).to_have_count(0, timeout=PATIENCE_MS)
 
     page.goto(f"{hub.url}/hub/home")
     page.get_by_role("button", name="Stop My Server").click()
-    expect(page.get_by_role("button", name="Start My Server")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_role("button", name="Start My Server")).to_be_visible(timeout=PATIENCE_MS)
     shoot(page, "stopped")
     assert hub.containers("ada") == []
 
     start_workspace(page, hub, shoot, "again")
     page.goto(f"{hub.url}/user/ada/lab/tree/Untitled.ipynb")
     kept = page.locator(".jp-OutputArea-output", has_text="test accuracy")
-    expect(kept).to_be_visible(timeout=PATIENCE)
+    expect(kept).to_be_visible(timeout=PATIENCE_MS)
     shoot(page, "found-again")
     assert kept.inner_text() == printed

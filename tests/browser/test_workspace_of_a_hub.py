@@ -7,34 +7,13 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.steps import PATIENCE_MS, run_in_a_notebook, sign_in
 from tests.hubs.running import RunningHub
 
 pytestmark = [pytest.mark.browser, pytest.mark.hub, pytest.mark.image]
 
-PATIENCE_MS = 120_000
 MEMORY = "#tf29-workspace-memory"
 TOAST = ".jp-toastContainer .jp-toast-message"
-
-
-def sign_in(page: Page, hub: RunningHub, name: str) -> None:
-    hub.add_account(name)
-    page.goto(hub.url)
-    page.get_by_label("Username").fill(name)
-    page.get_by_label("Password").fill(hub.password)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url("**/hub/**")
-
-
-def run_in_a_notebook(page: Page, code: str) -> None:
-    page.locator(".jp-LauncherCard[data-category=Notebook]").first.click()
-    # before the kernel is idle, what is typed is lost
-    expect(page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")).to_be_visible(timeout=PATIENCE_MS)
-    cell = page.locator(".jp-Notebook .cm-content").first
-    cell.click()
-    expect(cell).to_be_focused()
-    page.keyboard.insert_text(code)
-    expect(cell).to_contain_text(code)
-    page.keyboard.press("Shift+Enter")
 
 
 def test_a_kernel_that_runs_out_of_memory_is_told_in_lab(
