@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import docker
 
 from ..hubs.running import RunningHub
+from ..ours import remove_all
 from .contender import Contender, Started
 
 SHIPPED_MENU = Path(__file__).parents[2] / "config" / "profiles.yaml"
@@ -48,7 +49,9 @@ def our_hub(folder: Path, engine: docker.DockerClient, image_id: str) -> Iterato
         profiles=menu,
         extra=EXTRA.format(token=token),
     )
-    with closing(hub):
+    with ExitStack() as stack:
+        stack.callback(remove_all, engine, hub.name)  # should the closing fail halfway
+        stack.enter_context(closing(hub))
         with Started() as started:
             hub.start()
         yield Contender("ours", hub.url, token, hub.name, engine, hub.name, started.processes)

@@ -31,6 +31,10 @@ class Person(Visitor):
         self.session.headers["Authorization"] = self._authorization
         hub.api.add_user(name)
 
+    def close(self) -> None:
+        """Close the kept connections; the server runs on."""
+        self.session.close()
+
     def click(self) -> float:
         """Press Start; seconds until Lab's page came through the proxy. Raises StartFailed."""
         began = time.monotonic()
