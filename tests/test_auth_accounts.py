@@ -237,7 +237,7 @@ class TestDatabase:
         assert made == 4, "each name was made by exactly one of the three"
         assert {account.name for account in store.accounts()} == {f"user{number}" for number in range(4)}
 
-    @pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files for others")
+    @pytest.mark.root
     def test_root_makes_the_file_for_the_account_of_the_hub(self, tmp_path):
         """root adds an account to a hub that runs as someone else, before and while that one has it open."""
         folder = tmp_path / "state"

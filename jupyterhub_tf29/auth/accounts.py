@@ -122,10 +122,7 @@ class AccountStore:
         """
         name = normalize_name(name)
         with self._database.writes() as session:
-            query = select(SignUp).where(SignUp.name == name)
-            asked = list(session.scalars(query if request is None else query.where(SignUp.id == request)))
-            if not asked:
-                raise AccountError("Nobody named {name} is waiting for approval.", name=name)
+            asked = _sign_ups(session, name, request)
             if len(asked) > 1:
                 numbers = ", ".join(str(one.id) for one in asked)
                 raise AccountError(
@@ -141,10 +138,7 @@ class AccountStore:
         """Drop the sign-ups for `name`, or one of them; the number that was dropped."""
         name = normalize_name(name)
         with self._database.writes() as session:
-            query = select(SignUp).where(SignUp.name == name)
-            asked = list(session.scalars(query if request is None else query.where(SignUp.id == request)))
-            if not asked:
-                raise AccountError("Nobody named {name} is waiting for approval.", name=name)
+            asked = _sign_ups(session, name, request)
             for one in asked:
                 session.delete(one)
             return len(asked)
@@ -245,6 +239,15 @@ def _present(session: Session, name: str) -> Account:
     if account is None or account.status == Status.REMOVED:
         raise AccountError("There is no account named {name}.", name=name)
     return account
+
+
+def _sign_ups(session: Session, name: str, request: int | None) -> list[SignUp]:
+    """Those who ask for `name`, or the one with that number. Raises AccountError where there is none."""
+    query = select(SignUp).where(SignUp.name == name)
+    asked = list(session.scalars(query if request is None else query.where(SignUp.id == request)))
+    if not asked:
+        raise AccountError("Nobody named {name} is waiting for approval.", name=name)
+    return asked
 
 
 def _new_account(session: Session, name: str, password_hash: str, by: str, note: str, reuse: bool) -> Account:
