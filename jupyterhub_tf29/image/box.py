@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from importlib import resources
 from typing import Any
 
-from docker.errors import DockerException
+from docker.errors import APIError, DockerException
 
 from .engine import INSTALLATION_LABEL, ImageError
 
@@ -43,7 +43,12 @@ class Box:
 
     def run(self, script: str, environment: dict[str, str] | None = None) -> str:
         """Run `script` in a login shell, as Lab's terminal is one; what it printed. Raises CheckFailed."""
-        done = self._container.exec_run(["bash", "-lc", script], environment=environment or {}, demux=True)
+        try:
+            done = self._container.exec_run(["bash", "-lc", script], environment=environment or {}, demux=True)
+        except APIError as error:
+            if "is not running" not in str(error):
+                raise
+            raise CheckFailed(f"the container ended: {self.log()}") from error  # between two looks at it
         output, errors = ((part or b"").decode(errors="replace").strip() for part in done.output)
         if done.exit_code != 0:
             raise CheckFailed(_last_lines(errors or output) or f"exit code {done.exit_code}")
