@@ -199,7 +199,7 @@ def test_remembered_answers_at_once_and_measures_one_at_a_time() -> None:
         go.wait(30)
         return len(calls)
 
-    remembered = Remembered(measure, max_age_s=3600, log=logging.getLogger("test"))
+    remembered = Remembered(measure, max_age_s=3600, log=logging.getLogger(__name__))
     assert calls == []  # nothing is measured before somebody asks
     assert [remembered.get() for _ in range(3)] == [None, None, None]
     go.set()
@@ -212,7 +212,7 @@ def test_remembered_answers_at_once_and_measures_one_at_a_time() -> None:
 
 def test_remembered_forgets_what_can_no_longer_be_measured(caplog: pytest.LogCaptureFixture) -> None:
     sizes = [7]
-    remembered = Remembered(lambda: sizes[0], max_age_s=0, log=logging.getLogger("test"))
+    remembered = Remembered(lambda: sizes[0], max_age_s=0, log=logging.getLogger(__name__))
     wait_until(lambda: remembered.get() == 7, "it is measured")
     sizes.clear()
     wait_until(lambda: remembered.get() is None, "it is forgotten")
