@@ -27,6 +27,7 @@ setup(
         "babel>=2.14",  # catalogues of what users read
         "argon2-cffi>=23.1",  # password hashes of local accounts
         "zxcvbn>=4.5,<5",  # how many guesses a password is worth
+        "cryptography>=42",  # a certificate for the proxy (JupyterHub has it, too)
         "bcrypt>=4",  # the password of the proxy's API, in the form that Traefik reads
         "pydantic>=2.7,<3",  # the schema of the three configuration files
         "pyyaml>=6",  # reads them, with line numbers

@@ -1,8 +1,11 @@
+from datetime import datetime, timezone
 from pathlib import Path
 
 import bcrypt
 import pytest
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from traitlets.config import Config
 
 from jupyterhub_tf29.proxy import API, API_USER, FRONT, configure_proxy, static_config, write_config
@@ -58,6 +61,16 @@ def test_files_parse_back_and_the_password_opens_the_api(paths):
     router = rules["http"]["routers"]["proxy-api"]
     assert router["entryPoints"] == [API], "the API must not be on the front"
     assert router["middlewares"] == ["proxy-api-password"]
+
+
+def test_traefik_is_given_a_certificate_and_its_key(paths):
+    write_config(Settings(), paths)
+    rules = yaml.safe_load((paths.proxy / "rules" / "api.yaml").read_text())
+    pair = rules["tls"]["stores"]["default"]["defaultCertificate"]
+    certificate = x509.load_pem_x509_certificate(pair["certFile"].encode())
+    key = serialization.load_pem_private_key(pair["keyFile"].encode(), password=None)
+    assert key.public_key() == certificate.public_key()
+    assert certificate.not_valid_after_utc.year > datetime.now(timezone.utc).year + 5
 
 
 def test_nothing_of_the_proxy_is_for_others_to_read(paths):
