@@ -6,9 +6,11 @@ import argparse
 import json
 import os
 import platform
+import re
 import sys
 import tempfile
 import time
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -34,7 +36,7 @@ def main() -> int:
     began = time.monotonic()
     try:
         engine = connect(timeout_s=300)
-        pin = _our_image(engine, args.state)
+        pin = _our_image(engine, args.state or _state_folder(args.cache))
         stock_image = ensure_stock_image(engine, pin.image_id)
     except (ImageError, PinError, RuntimeError) as error:
         print(f"tests/bench/start: {error}", file=sys.stderr)
@@ -115,8 +117,8 @@ def _burst(raw: dict[str, Any], hub: Contender, size: int, timeouts: str) -> boo
         f"{size} at once, {hub.title}, time-outs {timeouts}: {found['wall_s']:.1f} s until the last, "
         f"{len(found['failures'])} failed, stopped in {found['stop_all_s']:.1f} s"
     )
-    for reason in sorted(set(found["failures"])):
-        _tell(f"  {found['failures'].count(reason)} × {reason}")
+    for reason, count in Counter(re.sub(r"http\S+", "…", text) for text in found["failures"]).items():
+        _tell(f"  {count} × {reason}")
     return bool(found["failures"])
 
 
@@ -146,9 +148,15 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _our_image(engine: docker.DockerClient, state: Path | None) -> Pin:
-    """The pinned notebook image. Raises PinError, ImageError."""
-    folder = state or Path(os.environ.get("TF29HUB_STATE", "/var/lib/tf29hub"))
+def _state_folder(cache: Path) -> Path:
+    """Of this machine's hub; where there is none, of the image that tests/run built."""
+    hub = Path(os.environ.get("TF29HUB_STATE", "/var/lib/tf29hub"))
+    tests = cache / "notebook" / "state"
+    return hub if (hub / "image.json").exists() or not tests.exists() else tests
+
+
+def _our_image(engine: docker.DockerClient, folder: Path) -> Pin:
+    """The notebook image that `folder` pins. Raises PinError, ImageError."""
     pin = read_pin(folder / "image.json")
     try:
         engine.images.get(pin.image_id)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import secrets
+import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import docker
 
 from ..hubs.running import RunningHub
-from ..ours import remove_all
 from .contender import Contender, Started
 
 SHIPPED_MENU = Path(__file__).parents[2] / "config" / "profiles.yaml"
@@ -49,9 +49,17 @@ def our_hub(folder: Path, engine: docker.DockerClient, image_id: str) -> Iterato
         profiles=menu,
         extra=EXTRA.format(token=token),
     )
-    with ExitStack() as stack:
-        stack.callback(remove_all, engine, hub.name)  # should the closing fail halfway
-        stack.enter_context(closing(hub))
+    try:
         with Started() as started:
             hub.start()
         yield Contender("ours", hub.url, token, hub.name, engine, hub.name, started.processes)
+    finally:
+        _close(hub)
+
+
+def _close(hub: RunningHub) -> None:
+    try:
+        hub.close()
+    except subprocess.TimeoutExpired:  # Traefik waits for its clients' last connections
+        hub.kill9_proxy()
+        hub.close()

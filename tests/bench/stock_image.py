@@ -24,7 +24,8 @@ FROM ${BASE}
 USER 0
 RUN --mount=type=secret,id=ca \\
     export PIP_CERT=$([ -s /run/secrets/ca ] && echo /run/secrets/ca || echo /etc/ssl/certs/ca-certificates.crt) \\
- && python3.9 -m venv /opt/stock && unset PYTHONUSERBASE \\
+ && export REQUESTS_CA_BUNDLE=$PIP_CERT PYTHONUSERBASE= \\
+ && python3.9 -m venv /opt/stock \\
  && /opt/stock/bin/pip install --no-cache-dir jupyterhub jupyterlab \\
  && cp /opt/jupyter/share/jupyter/kernels/python3/kernel.json /opt/stock/share/jupyter/kernels/python3/kernel.json
 ENV PATH=/opt/stock/bin:/usr/local/bin:/usr/bin:/bin PYTHONUSERBASE=
