@@ -9,7 +9,6 @@ failed start leaves an undoing task behind that waits for it and removes what ca
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from typing import Any
 
@@ -182,15 +181,19 @@ class BootingSpawner(CarefulDockerSpawner):
             return  # the Hub waits itself, with its certificates
         url = f"http://{ip}:{port}{url_path_join(self.server.base_url, 'api')}"
         look_at = time.monotonic() + LOOK_AFTER
-        while not self.died.is_set():
-            if await _listens(ip, port) and await _answers(url):
-                return
-            if time.monotonic() > look_at:
-                look_at = time.monotonic() + LOOK_AFTER
-                if not (await self.docker("inspect_container", self.object_id))["State"]["Running"]:
-                    break
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self.died.wait(), ASK_AGAIN_AFTER)
+        death = asyncio.ensure_future(self.died.wait())
+        try:
+            while not death.done():
+                if await _listens(ip, port) and await _answers(url):
+                    return
+                if time.monotonic() > look_at:
+                    look_at = time.monotonic() + LOOK_AFTER
+                    if not (await self.docker("inspect_container", self.object_id))["State"]["Running"]:
+                        break
+                # not wait_for: before Python 3.12 it loses a cancellation that comes as it times out
+                await asyncio.wait([death], timeout=ASK_AGAIN_AFTER)
+        finally:
+            death.cancel()
         raise await self.cause_of_death()
 
     async def cause_of_death(self) -> StartFailed:
@@ -272,8 +275,8 @@ class BootingSpawner(CarefulDockerSpawner):
 async def _listens(ip: str, port: int) -> bool:
     """Whether anybody listens there: a fifth of the CPU of asking over HTTP, some thirty times a start."""
     try:
-        _, writer = await asyncio.wait_for(asyncio.open_connection(ip, port), 1)
-    except (OSError, asyncio.TimeoutError):
+        _, writer = await asyncio.open_connection(ip, port)
+    except OSError:
         return False
     writer.close()
     return True
