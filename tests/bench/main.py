@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import re
+import signal
 import sys
 import tempfile
 import time
@@ -33,6 +34,7 @@ RAISED_TIMEOUT_S = 900
 
 def main() -> int:
     args = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was made is removed then, too
     began = time.monotonic()
     try:
         engine = connect(timeout_s=300)

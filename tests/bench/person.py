@@ -15,6 +15,8 @@ from .contender import Contender
 
 GIVE_UP_S = 900
 LAB_EVERY_S = 0.05
+LAB_WITHIN_S = 60
+"""After the hub said that the server is ready."""
 CELL = "print(1 + 1)"
 
 
@@ -45,7 +47,7 @@ class Person(Visitor):
                 self._follow_progress()
             elif answer.status_code != 201:
                 raise StartFailed(f"{answer.status_code}: {_message(answer)}")
-            self._until_lab(began)
+            self._until_lab()
         except requests.RequestException as error:
             raise StartFailed(f"no answer: {error}") from error
         return time.monotonic() - began
@@ -92,13 +94,14 @@ class Person(Visitor):
                     return
         raise StartFailed("the progress ended without a word that the server is ready")
 
-    def _until_lab(self, began: float) -> None:
+    def _until_lab(self) -> None:
+        ready = time.monotonic()
         while True:
             answer = self._ask("GET", f"{self.server_path}lab")
             if answer.status_code == 200 and "jupyter-config-data" in answer.text:
                 return
-            if time.monotonic() - began > GIVE_UP_S:
-                raise StartFailed(f"the hub says ready, and Lab answers {answer.status_code}: {_message(answer)}")
+            if time.monotonic() - ready > LAB_WITHIN_S:
+                raise StartFailed(f"the hub says that it is ready, and Lab answers {answer.status_code}")
             time.sleep(LAB_EVERY_S)
 
     def _ask(self, method: str, path: str, *, stream: bool = False) -> requests.Response:

@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from typing import Any
 
+import requests
+
 from jupyterhub_tf29.visitor import VisitFailed
 
 from . import meters
@@ -65,7 +67,9 @@ def burst(hub: Contender, size: int, timeouts: str) -> dict[str, Any]:
         # a kept connection would hold up the proxy's end
         for person in people:
             stack.callback(person.close)
-        pool = stack.enter_context(ThreadPoolExecutor(size, thread_name_prefix="person"))
+        pool = ThreadPoolExecutor(size, thread_name_prefix="person")
+        # without waiting: where the run is ended halfway, the end of the hub ends their requests
+        stack.callback(pool.shutdown, wait=False, cancel_futures=True)
         answers = [pool.submit(press, person) for person in people]
         together.wait()
         began = time.monotonic()
@@ -94,5 +98,5 @@ def burst(hub: Contender, size: int, timeouts: str) -> dict[str, Any]:
 def _leave(person: Person) -> None:
     try:
         person.leave()
-    except VisitFailed:
+    except (VisitFailed, requests.RequestException):
         return  # what did not start cannot be stopped; what is left goes with the hub
