@@ -36,7 +36,7 @@ def small_image(engine, installation):
     def make(tag: str, kind: str = "notebook", name: str = installation) -> str:
         dockerfile = f'FROM scratch\nLABEL tf29hub.image={kind} tf29hub.name={name} made="{tag}"\n'
         image, _ = engine.images.build(
-            fileobj=io.BytesIO(dockerfile.encode()), tag=f"{installation}/notebook:{tag}"
+            fileobj=io.BytesIO(dockerfile.encode()), tag=f"{installation}/notebook:{tag}", rm=True
         )
         return image.id
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,6 +82,7 @@ def local_hub(folder: Path, **sign_in: object) -> Iterator[LocalHub]:
             env=environment,
             stdout=log,
             stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
     hub = LocalHub(f"http://127.0.0.1:{port}/hub", folder)
     try:
@@ -90,6 +91,9 @@ def local_hub(folder: Path, **sign_in: object) -> Iterator[LocalHub]:
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=30)
+        # a hub that is stopped just after its start leaves its Traefik behind
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _answers(hub: LocalHub, process: subprocess.Popen[bytes]) -> bool:
