@@ -56,7 +56,7 @@ setup(
     },
     entry_points={
         "console_scripts": ["tf29hub = jupyterhub_tf29.cli:main"],
-        "jupyterhub.spawners": ["tf29 = jupyterhub_tf29.spawner:TF29Spawner"],
+        "jupyterhub.spawners": ["tf29 = jupyterhub_tf29.spawner.tf29:TF29Spawner"],
         "jupyterhub.authenticators": ["tf29-local = jupyterhub_tf29.auth.local:LocalAuthenticator"],
     },
     classifiers=[

@@ -18,13 +18,13 @@ from typing import Any, TypeVar
 import docker
 import requests
 
-from . import labels
 from .auth.accounts import AccountStore
 from .auth.errors import AccountError
 from .kernel import run_in_kernel
 from .profiles import Profile, load_profiles
 from .secretfiles import read_secret
 from .settings import Paths, Settings, load_settings
+from .spawner import labels
 from .visitor import VisitFailed, Visitor
 from .yamlfile import ConfigError
 

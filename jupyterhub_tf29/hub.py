@@ -43,7 +43,7 @@ def _configure_hub(c: Any, settings: Settings, paths: Paths) -> None:
     hub.cookie_secret_file = str(paths.secrets / "cookie-secret")
     hub.template_paths = [str(TEMPLATES)]
     hub.template_vars = {"hub_title": settings.title}
-    hub.spawner_class = "jupyterhub_tf29.spawner.TF29Spawner"
+    hub.spawner_class = "jupyterhub_tf29.spawner.tf29.TF29Spawner"
     hub.allow_named_servers = settings.named_servers > 0
     hub.named_server_limit_per_user = settings.named_servers
     # servers outlive the Hub: it finds them again

@@ -74,7 +74,7 @@ def read_config(config_file: Path) -> Any:
 
 def check_spawner(config: Any) -> None:
     """Make a spawner of the configuration, so that what it refuses is said now and not to the first user."""
-    from .spawner import TF29Spawner
+    from .spawner.tf29 import TF29Spawner
 
     try:
         TF29Spawner(config=config)

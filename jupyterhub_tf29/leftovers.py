@@ -13,7 +13,7 @@ from jupyterhub import orm
 from sqlalchemy import create_engine, inspect
 from sqlalchemy.orm import Session
 
-from . import labels
+from .spawner import labels
 
 
 def running_containers(database_url: str) -> set[str]:

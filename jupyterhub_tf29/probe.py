@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from . import labels
 from .settings import Settings
+from .spawner import labels
 
 METADATA = ("169.254.169.254", 80)
 """Where clouds hand out a machine's credentials to whoever asks from it."""

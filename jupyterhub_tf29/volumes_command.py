@@ -9,10 +9,10 @@ from typing import Any
 
 import docker
 
-from . import labels
 from .cli import CommandError
-from .diskuse import volume_sizes
 from .settings import Paths, load_settings
+from .spawner import labels
+from .spawner.diskuse import volume_sizes
 from .units import format_size
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyterhub_tf29.admission import Admission, DoesNotFit, HostMemory, read_host_memory
+from jupyterhub_tf29.spawner.admission import Admission, DoesNotFit, HostMemory, read_host_memory
 
 GiB = 2**30
 ROOMY = HostMemory(total=16 * GiB, available=16 * GiB)

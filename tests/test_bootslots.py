@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jupyterhub_tf29.bootslots import BootSlots
+from jupyterhub_tf29.spawner.bootslots import BootSlots
 
 
 async def settle():

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyterhub_tf29.choice import ChoiceError, choose
 from jupyterhub_tf29.i18n import in_language
 from jupyterhub_tf29.profiles import load_profiles
 from jupyterhub_tf29.settings import Limits
+from jupyterhub_tf29.spawner.choice import ChoiceError, choose
 
 LIMITS = Limits()
 MENU = load_profiles(Path(__file__).parent.parent / "config" / "profiles.yaml", LIMITS)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jupyterhub_tf29.container import (
+from jupyterhub_tf29.spawner.container import (
     Limits,
     UnsafeContainer,
     Workspace,
@@ -10,7 +10,7 @@ from jupyterhub_tf29.container import (
     cpu_environment,
     language_environment,
 )
-from jupyterhub_tf29.storage import Place
+from jupyterhub_tf29.spawner.storage import Place
 
 HOME = Place("tf29hub-home-ada", "/home/jovyan", labels={"tf29hub.user": "ada"})
 WORKSPACE = Workspace(

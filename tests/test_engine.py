@@ -5,7 +5,7 @@ import threading
 from collections import defaultdict
 from typing import ClassVar
 
-from jupyterhub_tf29.engine import EngineCalls
+from jupyterhub_tf29.spawner.engine import EngineCalls
 
 
 class Client:

@@ -36,7 +36,7 @@ def configured(tmp_path, monkeypatch):
 
 def test_the_examples_make_a_hub(configured, tmp_path):
     c = configured()
-    assert c.JupyterHub.spawner_class == "jupyterhub_tf29.spawner.TF29Spawner"
+    assert c.JupyterHub.spawner_class == "jupyterhub_tf29.spawner.tf29.TF29Spawner"
     assert (c.JupyterHub.hub_ip, c.JupyterHub.hub_port) == ("172.29.0.1", 8081)
     assert c.JupyterHub.db_url == f"sqlite:///{tmp_path}/jupyterhub.sqlite"
     assert c.JupyterHub.cleanup_servers is False

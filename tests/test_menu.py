@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from jupyterhub_tf29.choice import choose
-from jupyterhub_tf29.menu import MenuPage, options_from_fields, options_from_query, render
-from jupyterhub_tf29.notices import make_notice
 from jupyterhub_tf29.profiles import load_profiles
 from jupyterhub_tf29.settings import Limits
+from jupyterhub_tf29.spawner.choice import choose
+from jupyterhub_tf29.spawner.menu import MenuPage, options_from_fields, options_from_query, render
+from jupyterhub_tf29.spawner.notices import make_notice
 
 MENU = load_profiles(Path(__file__).parent.parent / "config" / "profiles.yaml", Limits())
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyterhub_tf29.naming import MAX_LENGTH, server_slug, slug
+from jupyterhub_tf29.spawner.naming import MAX_LENGTH, server_slug, slug
 
 DOCKER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 NAMES = st.text(min_size=1, max_size=200)

@@ -4,7 +4,7 @@ import json
 import stat
 
 from jupyterhub_tf29.i18n import LANGUAGES
-from jupyterhub_tf29.notices import make_notice, write_notices
+from jupyterhub_tf29.spawner.notices import make_notice, write_notices
 
 
 def test_a_notice_is_written_in_every_language():

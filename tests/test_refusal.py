@@ -6,7 +6,7 @@ import requests
 from tornado.web import HTTPError
 
 from jupyterhub_tf29.i18n import in_language
-from jupyterhub_tf29.refusal import StartFailed, explain, refuse
+from jupyterhub_tf29.spawner.refusal import StartFailed, explain, refuse
 
 
 def engine_error(status, explanation, kind=docker.errors.APIError):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyterhub_tf29.settings import Settings
-from jupyterhub_tf29.storage import home_choices, home_of, places
+from jupyterhub_tf29.spawner.storage import home_choices, home_of, places
 
 SETTINGS = Settings()
 NAMES = st.text(min_size=1, max_size=200)

@@ -5,7 +5,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyterhub_tf29.story import Story
+from jupyterhub_tf29.spawner.story import Story
 
 
 async def hear(story):

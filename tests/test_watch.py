@@ -2,7 +2,7 @@
 
 import pytest
 
-from jupyterhub_tf29.watch import memory_in_use
+from jupyterhub_tf29.spawner.watch import memory_in_use
 
 
 @pytest.mark.parametrize(

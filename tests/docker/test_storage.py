@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jupyterhub_tf29.naming import slug
+from jupyterhub_tf29.spawner.naming import slug
 from tests.docker.inside import run_python
 from tests.ours import NAME_LABEL
 

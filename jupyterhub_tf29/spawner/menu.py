@@ -9,12 +9,12 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
 
-from .i18n import in_language
+from ..i18n import in_language
+from ..profiles import Profile, Profiles, in_words
+from ..units import format_size
 from .notices import Notice
-from .profiles import Profile, Profiles, in_words
-from .units import format_size
 
-TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parent.parent / "templates"
 _FIELD = "option--{profile}--{option}"
 
 

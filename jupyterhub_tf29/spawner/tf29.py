@@ -19,13 +19,13 @@ from typing import Any
 from traitlets import Any as AnyTrait
 from traitlets import Bool, default
 
+from ..i18n import choose_language, in_language
+from ..profiles import Profiles
 from . import container, labels, menu, storage
 from .choice import ChoiceError, Chosen, choose
-from .i18n import choose_language, in_language
 from .incidents import ToldSpawner
 from .naming import server_slug, slug
 from .notices import KEPT
-from .profiles import Profiles
 from .refusal import StartFailed, refuse
 from .story import Story
 

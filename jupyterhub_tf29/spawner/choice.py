@@ -11,9 +11,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from .i18n import Translate
-from .profiles import Option, Override, Profile, Profiles, in_words
-from .settings import Limits
+from ..i18n import Translate
+from ..profiles import Option, Override, Profile, Profiles, in_words
+from ..settings import Limits
 
 OTHER = "other"
 """The choice that stands for a number typed by the user, which is then under `<option>-other`."""

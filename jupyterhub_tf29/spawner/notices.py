@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-from .i18n import LANGUAGES, in_language
+from ..i18n import LANGUAGES, in_language
 
 KEPT = 20
 """How many notices of a server are kept."""

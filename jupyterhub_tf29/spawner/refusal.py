@@ -14,7 +14,7 @@ import docker.errors
 import requests
 from tornado import web
 
-from .i18n import N_, Translate
+from ..i18n import N_, Translate
 
 try:
     from jupyterhub.spawner import SpawnException

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from .units import format_size
+from ..units import format_size
 
 _MEMINFO = Path("/proc/meminfo")
 

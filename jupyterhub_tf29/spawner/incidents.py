@@ -10,11 +10,11 @@ from typing import Any
 
 from jupyterhub.utils import maybe_future
 
+from ..i18n import N_, in_language
+from ..units import format_size
 from . import notices
 from .boot import BootingSpawner
-from .i18n import N_, in_language
 from .refusal import StartFailed
-from .units import format_size
 from .watch import memory_in_use
 
 SAME_INCIDENT = timedelta(seconds=30)

@@ -15,12 +15,12 @@ from typing import Any
 from jupyterhub.utils import maybe_future, url_path_join
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError
 
+from ..i18n import in_language
+from ..units import format_size
 from . import admission, container, labels
 from .careful import CarefulDockerSpawner
-from .i18n import in_language
 from .refusal import StartFailed, explain, refuse
 from .story import Story
-from .units import format_size
 
 ASK_AGAIN_AFTER = 0.05
 """Seconds between two tries whether the server answers: connecting to a closed port costs microseconds."""

@@ -14,9 +14,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ..settings import Settings
 from . import labels
 from .naming import server_slug, slug
-from .settings import Settings
 
 HOME, MODELS, DATASETS, NOTICES = "/home/jovyan", "/models", "/datasets", "/run/tf29hub"
 

@@ -8,11 +8,11 @@ import os
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from ..settings import Settings
 from .admission import Admission
 from .bootslots import BootSlots
 from .diskuse import DiskUse
 from .engine import EngineCalls
-from .settings import Settings
 from .watch import SAMPLE_EVERY, EngineEvents
 
 

@@ -15,11 +15,11 @@ from docker.utils import kwargs_from_env
 from dockerspawner import DockerSpawner
 from traitlets import Bool, Instance, TraitError, validate
 
+from ..image.pin import PinError, read_pin
+from ..settings import Paths, Settings
 from . import labels
 from .fleet import Fleet
-from .image.pin import PinError, read_pin
 from .refusal import StartFailed
-from .settings import Paths, Settings
 
 GONE_WITHIN = 20.0
 """Seconds in which a container that is being removed has to be gone."""
