@@ -24,6 +24,11 @@ setup(
         "jupyterhub-idle-culler>=2,<3",  # stops servers that nobody uses
         "jupyterhub-traefik-proxy>=2.1,<3",  # a proxy in a process of its own
         "oauthenticator>=17.4,<18",  # sign-in with OAuth 2 and OpenID Connect
+        "jupyterhub-ldapauthenticator>=2,<3",  # sign-in with an LDAP directory
+        "jupyterhub-multiauthenticator>=0.4,<1",  # several ways to sign in, on one page
+        "pyjwt[crypto]>=2.8",  # verifies ID tokens, which oauthenticator only reads
+        "httpx>=0.27",  # HTTP over the GPU broker's Unix socket, with and without asyncio
+        "prometheus-client>=0.20",  # the broker's metrics, in the library that JupyterHub uses
         "babel>=2.14",  # catalogues of what users read
         "argon2-cffi>=23.1",  # password hashes of local accounts
         "zxcvbn>=4.5,<5",  # how many guesses a password is worth
@@ -47,6 +52,8 @@ setup(
             "pytest-asyncio>=0.24",
             "hypothesis>=6.100",  # property tests of parsers and names
             "playwright>=1.50",  # drives a real Chromium
+            "nvidia-nvml-dev-cu11",  # nvml.h, which the stand-in for the driver is built against
+            "matplotlib>=3.8",  # the plot of the simulated department
             "import-linter>=2",  # imports run one way
             "ruff",  # style
             "mypy>=1.11",  # types
