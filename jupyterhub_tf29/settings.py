@@ -187,6 +187,16 @@ class Paths:
         return self.state / "accounts.sqlite"
 
     @property
+    def broker_socket(self) -> Path:
+        """Where the GPU broker listens; mode 0600."""
+        return self.state / "broker.sock"
+
+    @property
+    def broker_store(self) -> Path:
+        """The GPU broker's claims, line and accounts."""
+        return self.state / "broker.sqlite"
+
+    @property
     def proxy(self) -> Path:
         """The proxy's static configuration, and the folder of rules that it watches."""
         return self.state / "proxy"

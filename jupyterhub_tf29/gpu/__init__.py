@@ -1,0 +1,1 @@
+"""GPUs: what there is, who gets which, and how a container comes to its own."""
