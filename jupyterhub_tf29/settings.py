@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from . import yamlfile
+from .auth.settings import SignIn
 from .units import Duration, Size
 
 GiB = 2**30
@@ -38,14 +39,6 @@ class Ports(_Section):
 
     hub: Annotated[int, Field(ge=1, le=65535)] = 8081
     proxy_api: Annotated[int, Field(ge=1, le=65535)] = 8099
-
-
-class SignIn(_Section):
-    """Who comes in, and how."""
-
-    method: Literal["local"] = "local"
-    admins: list[str] = ["admin"]
-    sign_up: Literal["approval", "closed"] = "approval"
 
 
 class Image(_Section):

@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     settings = load_settings(paths.config)
     values = dict(_flat(settings)) | {
         "network.gateway": settings.network.gateway,
-        "sign_in.first_admin": next(iter(settings.sign_in.admins), ""),
+        "sign_in.first_admin": settings.sign_in.first_admin,
     }
     for key, value in values.items():
         print(shell_assignment(key, value) if args.shell else f"{key}: {value}")

@@ -69,8 +69,7 @@ def _walk(path: Path, node: yaml.Node | None, at: KeyPath, lines: dict[KeyPath, 
 
 
 def _describe(path: Path, lines: dict[KeyPath, int], problem: Any) -> str:
-    at = tuple(problem["loc"])
-    known = at
+    at = known = _without_tags(tuple(problem["loc"]), lines)
     while known and known not in lines:
         known = known[:-1]
     where = f"{path}:{lines.get(known, 1)}"
@@ -82,6 +81,15 @@ def _describe(path: Path, lines: dict[KeyPath, int], problem: Any) -> str:
     elif kind != "value_error":
         message = f"{message[0].lower()}{message[1:]}, found {problem['input']!r}"
     return f"{where}: {_dotted(at)}: {message}" if at else f"{where}: {message}"
+
+
+def _without_tags(at: KeyPath, lines: dict[KeyPath, int]) -> KeyPath:
+    """Where items of a list differ by `type`, pydantic says `methods[0].ldap.servers`; the file has no `ldap`."""
+    path: KeyPath = ()
+    for part in at[:-1]:
+        if (*path, part) in lines:
+            path = (*path, part)
+    return (*path, *at[-1:])
 
 
 def _dotted(at: KeyPath) -> str:

@@ -28,7 +28,12 @@ def test_an_empty_file_means_the_defaults(load_text):
         ("name: a1\nlimits:\n  memroy: 8G\n", 3, "limits.memroy: there is no such setting"),
         ("limits:\n\n  memory: 8 bananas\n", 3, "limits.memory: expected a size such as 512M"),
         ("listen: {port: 99999}\n", 1, "listen.port: input should be less than or equal to 65535, found 99999"),
-        ("sign_in:\n  admins:\n  - ada\n  - [x]\n", 4, "sign_in.admins[1]: input should be a valid string"),
+        (
+            "sign_in:\n  methods:\n  - type: local\n    admins:\n    - ada\n    - [x]\n",
+            6,
+            "sign_in.methods[0].admins[1]: input should be a valid string",
+        ),
+        ("sign_in:\n  methods:\n  - type: ldap\n", 3, "sign_in.methods[0].servers: this setting is needed"),
         ("title: a\nname: b1\ntitle: c\n", 3, "title: this key is here twice"),
         ("limits: {cpus: 64}\n", 1, "limits: limits.cpus cannot be more than limits.max_cpus"),
         ("- a list\n", 1, "input should be a valid dictionary"),
@@ -36,8 +41,8 @@ def test_an_empty_file_means_the_defaults(load_text):
         ("name: x\n\tport: 1\n", 2, "this is not valid YAML"),
         ("network: {subnet: 10.0.0.0/33}\n", 1, "network: '10.0.0.0/33' does not appear to be an IPv4"),
     ],
-    ids=["unknown key", "bad size", "out of range", "in a list", "twice", "do not fit", "no mapping", "unclosed",
-         "tab", "subnet"],
+    ids=["unknown key", "bad size", "out of range", "in a list", "of a type", "twice", "do not fit", "no mapping",
+         "unclosed", "tab", "subnet"],
 )  # fmt: skip
 def test_where_and_what(load_text, text, line, says):
     with pytest.raises(ConfigError) as error:

@@ -6,11 +6,13 @@ from typing import Any
 
 from ..settings import Paths, Settings
 from .local import LocalAuthenticator
+from .settings import LocalMethod
 
 
 def configure_sign_in(c: Any, settings: Settings, paths: Paths) -> None:
     """Sign-in with local accounts, kept in `paths.accounts`."""
     c.JupyterHub.authenticator_class = LocalAuthenticator
     c.LocalAuthenticator.accounts = str(paths.accounts)
-    c.LocalAuthenticator.sign_up = settings.sign_in.sign_up
-    c.Authenticator.admin_users = set(settings.sign_in.admins)
+    local = settings.sign_in.local or LocalMethod()
+    c.LocalAuthenticator.sign_up = local.sign_up
+    c.Authenticator.admin_users = set(local.admins)
