@@ -1,0 +1,1 @@
+"""The audit trail: who came in, who started and stopped what, and who changed what others may do."""
