@@ -1,0 +1,1 @@
+"""Decides who gets which GPU: a pure function of state and time. Standard library only."""
