@@ -20,8 +20,8 @@ class Request:
     """GPUs that one server asks for.
 
     `count` whole GPUs or MIG slices (a share is always of one GPU), `share_mib` MiB of one GPU that others use
-    too, or slices of `mig_profile` such as `1g.5gb`. `model` (a part of NVML's name, any case) and `min_memory_mib`
-    (all the memory of the GPU or slice, as NVML says it) narrow what fits. Raises RequestError.
+    too, or slices of `mig_profile` such as `1g.5gb`. `model` (a part of NVML's name, any case) and
+    `min_memory_mib` (all the memory of the GPU or slice, as NVML says it) narrow what fits. Raises RequestError.
     """
 
     kind: Kind = "whole"

@@ -1,6 +1,6 @@
 """The policy that the scheduler follows. Durations in seconds, GPUs and GPU-hours by weight (a whole GPU is 1).
 
-Every default is what `gpu:` in hub.yaml says when nobody changes it; docs/scheduling.md explains each in plain words.
+Every default is what `gpu:` in hub.yaml says when nobody changes it; docs/scheduling.md has them in plain words.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class FairShare:
     half_life_s: float = 7 * DAY
     """After so long, use counts half; Slurm's PriorityDecayHalfLife has the same default."""
     group_weights: Mapping[str, float] = field(default_factory=dict)
-    """A user belongs to the first of these groups that they are in, else to the rest, which weighs `default_weight`."""
+    """A user belongs to the first of these groups that they are in, else to the rest, with `default_weight`."""
     default_weight: float = 1.0
     dampening: float = 1.0
     share_weight: float = 1.0
@@ -68,7 +68,7 @@ class Idle:
     max_gap_s: float = 5 * MINUTE
     """A longer hole between two samples breaks the row: nobody knows what happened in it."""
     mig_used_mib: int = 64
-    """A MIG slice, which reports no utilisation, is idle with no process on it and no more memory in use than this."""
+    """A MIG slice, which says no utilisation, is idle with no process on it and no more memory used than this."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Windows:
     lead_s: float = 2 * MINUTE
     """Leases end so long before a window starts: a server needs it to stop."""
     take_back: bool = False
-    """Whether a window ends leases that stand in its way (it was made after them), after notice and protected time."""
+    """Whether a window that was made later ends leases in its way, after notice and protected time."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What the scheduler knows when it decides: units, who holds them, who waits, what is reserved, who used how much.
 
-Plain frozen values. Times are UTC epoch seconds, memory is whole MiB, a weight is in units of one whole GPU. The
-broker builds a `State` from its store and from what it sees; `decide.decide(state, now)` answers and keeps nothing.
+Plain frozen values. Times are UTC epoch seconds, memory is whole MiB, a weight is in units of one whole GPU.
+The broker builds a `State` from its store and from what it sees; `decide(state, now)` answers and keeps nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ HoldingState = Literal["reserved", "allocated", "draining"]
 
 @dataclass(frozen=True)
 class Unit:
-    """A whole GPU or a MIG slice, by its UUID. A GPU that has slices, or is in MIG mode, is given by slices only."""
+    """A whole GPU or a MIG slice, by its UUID. A GPU that has slices or is in MIG mode is given by slices only."""
 
     uuid: str
     model: str
@@ -69,7 +69,7 @@ class Holding:
     overrun_since: float | None = None
     """Since when it holds more MiB than its share; None while it does not."""
     warned: tuple[tuple[str, float], ...] = ()
-    """`(Warning.key, when)` of all that its user was told."""
+    """`(Notice.key, when)` of all that its user was told."""
     request: Request | None = None
     server: str = ""
 
@@ -155,6 +155,6 @@ class State:
     uses: tuple[Use, ...] = ()
     links: Mapping[Pair, int] = field(default_factory=dict)
     """As `Inventory.links`: how well two GPUs are connected."""
-    policy: Policy = Policy()
+    policy: Policy = field(default_factory=Policy)
     period_ends: float | None = None
     """When the present limit period ends, for the explanation of a limit on GPU-hours."""
