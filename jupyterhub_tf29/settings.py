@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from . import yamlfile
 from .auth.settings import SignIn
+from .gpu.settings import Gpu
 from .units import Duration, Size
 
 GiB = 2**30
@@ -138,6 +139,7 @@ class Settings(_Section):
     limits: Limits = Limits()
     start: Start = Start()
     idle: Idle = Idle()
+    gpu: Gpu = Gpu()
     network: Network = Network()
     named_servers: Annotated[int, Field(ge=0)] = 3
     """How many named servers a user may have beside the default one; 0: none."""
