@@ -102,7 +102,7 @@ def write_config(settings: Settings, paths: Paths) -> Path:
 
 def configure_proxy(c: Any, settings: Settings, paths: Paths) -> None:
     """The Hub's side: it writes its routes into the watched folder and neither starts nor stops the proxy."""
-    c.JupyterHub.proxy_class = "traefik_file"
+    c.JupyterHub.proxy_class = "jupyterhub_tf29.prompt_proxy.PromptTraefikProxy"
     c.JupyterHub.bind_url = f"http://{_address(settings.listen.address, settings.listen.port)}"
     c.JupyterHub.cleanup_proxy = False
     c.Proxy.should_start = False
