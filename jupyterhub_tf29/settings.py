@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from . import yamlfile
+from .audit.settings import Audit
 from .auth.settings import SignIn
 from .gpu.settings import Gpu
 from .units import Duration, Size
@@ -141,6 +142,7 @@ class Settings(_Section):
     idle: Idle = Idle()
     gpu: Gpu = Gpu()
     network: Network = Network()
+    audit: Audit = Audit()
     named_servers: Annotated[int, Field(ge=0)] = 3
     """How many named servers a user may have beside the default one; 0: none."""
 
@@ -190,6 +192,11 @@ class Paths:
     def broker_store(self) -> Path:
         """The GPU broker's claims, line and accounts."""
         return self.state / "broker.sqlite"
+
+    @property
+    def audit(self) -> Path:
+        """The audit trail; rotated files are beside it."""
+        return self.logs / "audit.jsonl"
 
     @property
     def proxy(self) -> Path:
