@@ -25,9 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--failed", action="store_true", help="only what failed or was refused")
     parser.add_argument("-n", "--last", type=int, metavar="N", help="the last N of them")
     parser.add_argument("--json", action="store_true", help="as JSON lines, as they are in the file")
-    parser.add_argument(
-        "--schema", action="store_true", help="print the JSON schema of an event, and nothing else"
-    )
+    parser.add_argument("--schema", action="store_true", help="print the JSON schema of an event, nothing else")
 
 
 def run(args: argparse.Namespace) -> int:

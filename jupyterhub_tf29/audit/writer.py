@@ -144,7 +144,7 @@ class TrailWriter:
         too_old = self._rotate_every_s and status.st_size and self._age_s(descriptor) >= self._rotate_every_s
         if not (too_large or too_old):
             return False
-        os.rename(self.path, rotated_name(self.path))
+        self.path.rename(rotated_name(self.path))
         self._remove_old()
         return True
 
