@@ -14,8 +14,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
 from . import yamlfile
-from .settings import Limits
-from .units import Size, format_size
+from .gpu.request import Request
+from .settings import Limits, MiB
+from .units import Duration, Size, format_size
 
 RESERVED_OPTIONS = frozenset({"profile", "home", "image"})
 """Keys of a server's options that mean something else than an option of a profile."""
@@ -30,9 +31,38 @@ class _Part(BaseModel):
 
 
 class Gpu(_Part):
-    """What a workspace asks of the GPUs; such a profile is on the menu only where GPUs are managed."""
+    """What a workspace asks of the GPUs; such a profile is on the menu only where GPUs are managed.
+
+    Whole GPUs (`count`), or a `share` of one GPU's memory, or `count` MIG slices (`mig`). `model` and `min_memory`
+    narrow which GPUs will do. `lease`: for how long they are granted; None: as hub.yaml says.
+    """
 
     count: Annotated[int, Field(ge=1, le=16)] = 1
+    share: Annotated[Size | None, Field(ge=MiB)] = None
+    mig: Annotated[str | None, Field(pattern=r"^\d+g\.\d+gb(?:\+me)?$")] = None
+    model: Annotated[str | None, Field(min_length=1)] = None
+    min_memory: Annotated[Size | None, Field(ge=MiB)] = None
+    lease: Annotated[Duration | None, Field(ge=60)] = None
+
+    @property
+    def request(self) -> Request:
+        """What the broker is asked for."""
+        return Request(
+            kind="share" if self.share else "mig" if self.mig else "whole",
+            count=self.count,
+            share_mib=self.share // MiB if self.share else None,
+            mig_profile=self.mig,
+            model=self.model,
+            min_memory_mib=self.min_memory // MiB if self.min_memory else None,
+        )
+
+    @model_validator(mode="after")
+    def _of_one_kind(self) -> Gpu:
+        if self.share and self.mig:
+            raise ValueError("share and mig exclude one another: a share is a part of a whole GPU's memory")
+        if self.share and self.count != 1:
+            raise ValueError("share is of one GPU: leave count out, or ask for whole GPUs")
+        return self
 
 
 class Override(_Part):
@@ -94,9 +124,7 @@ class UnlistedChoice(_Part):
 
     def override_for(self, value: int, limits: Limits | None = None) -> Override:
         """The override with `value` filled in. Raises pydantic's ValidationError where it makes no sense."""
-        filled = {
-            key: text.format(value=value) if isinstance(text, str) else text for key, text in self.override.items()
-        }
+        filled = _filled(self.override, value)
         return Override.model_validate(filled, context={"limits": limits} if limits else None)
 
     @model_validator(mode="after")
@@ -126,6 +154,13 @@ class Option(_Part):
         return self
 
 
+def _filled(override: Any, value: int) -> Any:
+    """`override` with `{value}` filled in, within its parts (`gpu`), too."""
+    if isinstance(override, dict):
+        return {key: _filled(part, value) for key, part in override.items()}
+    return override.format(value=value) if isinstance(override, str) else override
+
+
 def _not_reserved(options: dict[str, Option]) -> dict[str, Option]:
     for name in options:
         if name in RESERVED_OPTIONS:
@@ -146,8 +181,23 @@ class Profile(_Part):
     @property
     def needs_gpu(self) -> bool:
         """Whether the profile, or any choice within it, asks for a GPU."""
-        choices = (choice for option in self.profile_options.values() for choice in option.choices.values())
-        return any(override.gpu for override in (self.override, *(choice.override for choice in choices)))
+        return bool(self.override.gpu or self.gpu_choices or self.typed_gpu)
+
+    @property
+    def gpu_choices(self) -> dict[tuple[str, str], Gpu]:
+        """(option, choice) → what that choice asks of the GPUs; choices that ask for none are not there."""
+        return {
+            (name, slug): choice.override.gpu
+            for name, option in self.profile_options.items()
+            for slug, choice in option.choices.items()
+            if choice.override.gpu
+        }
+
+    @property
+    def typed_gpu(self) -> bool:
+        """Whether a number that the user types may be about GPUs."""
+        typed = (option.unlisted_choice for option in self.profile_options.values())
+        return any(unlisted is not None and "gpu" in unlisted.override for unlisted in typed)
 
 
 class Profiles(_Part):

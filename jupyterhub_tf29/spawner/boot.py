@@ -9,6 +9,7 @@ failed start leaves an undoing task behind that waits for it and removes what ca
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from typing import Any
 
@@ -68,10 +69,10 @@ class BootingSpawner(CarefulDockerSpawner):
     # -- before the start: nothing here counts against start_timeout -----------------------------------------
 
     def run_pre_spawn_hook(self) -> Any:
-        """The admin's hook, then the machine's memory, then a boot slot.
+        """The admin's hook, then what is scarce, then the machine's memory, then a boot slot.
 
         The Hub calls this in the task of the whole start, whose end, however it comes, gives back the slot,
-        and the memory where no server came of it.
+        and all that was taken where no server came of it.
         """
         task = asyncio.current_task()
         if task is not None:
@@ -82,10 +83,21 @@ class BootingSpawner(CarefulDockerSpawner):
         await maybe_future(hook)
         try:
             await self._undone()
+            await self.reserve()
             await self._admit()
             await self._wait_for_slot()
         except Exception as error:
             raise self.failure(error) from None
+
+    async def reserve(self) -> None:
+        """Take what this server needs beside memory, or raise StartFailed. Here: nothing."""
+
+    def let_go(self, reason: str) -> None:
+        """Give back what the server held beside its container: `failed`, `cancelled`, `stopped`, `died`.
+
+        Called at every end of a server and of a start; twice is harmless.
+        """
+        self.fleet.admission.release(self.key)
 
     async def _admit(self) -> None:
         memory = await asyncio.to_thread(admission.read_host_memory)
@@ -119,8 +131,10 @@ class BootingSpawner(CarefulDockerSpawner):
     def _start_ended(self, task: asyncio.Task[Any]) -> None:
         self.fleet.boot_slots.release(self)
         self.story.end()
-        if task.cancelled() or task.exception() is not None:
-            self.fleet.admission.release(self.key)
+        if task.cancelled():
+            self.let_go("cancelled")
+        elif task.exception() is not None:
+            self.let_go("failed")
 
     # -- the start ---------------------------------------------------------------------------------------------
 
@@ -262,7 +276,8 @@ class BootingSpawner(CarefulDockerSpawner):
         """The exception for the Hub, and the cause in the log, with the user and the container named."""
         failure = explain(error)
         unknown = error if failure.reason == "engine_error" else None
-        self.log.error(
+        self.log.log(
+            logging.ERROR if failure.level == "error" else logging.INFO,
             "Server %s (container %s) did not start: %s",
             self._log_name,
             self.container_name,

@@ -44,6 +44,17 @@ class Workspace:
     notices_dir: str | None = None
     mount_notices_at: str = "/run/tf29hub"
     environment: dict[str, str] = field(default_factory=dict)
+    gpus: Gpus | None = None
+    """What it has of the GPUs that this hub hands out; None where it hands out none."""
+
+
+@dataclass(frozen=True)
+class Gpus:
+    """How a container comes to just the GPUs that it was granted, which may be none."""
+
+    device_requests: list[dict[str, Any]] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
+    """Nobody's own setting wins over these."""
 
 
 def complete(create_kwargs: dict[str, Any], workspace: Workspace) -> dict[str, Any]:
@@ -57,6 +68,13 @@ def complete(create_kwargs: dict[str, Any], workspace: Workspace) -> dict[str, A
             raise UnsafeContainer(f"extra_host_config: {key}={host[key]!r} is not allowed here: {why}")
     if host.get("NetworkMode") == "host":
         raise UnsafeContainer("network_name: 'host' is not allowed here: users could reach all of the machine")
+    if workspace.gpus is not None:
+        if host.get("DeviceRequests"):
+            raise UnsafeContainer(
+                "extra_host_config: device_requests are not allowed where this hub hands out the GPUs: somebody "
+                "else may hold them; set gpu.managed to false in hub.yaml to do it yourself"
+            )
+        host["DeviceRequests"] = workspace.gpus.device_requests
     limits = workspace.limits
     defaults: dict[str, Any] = {
         "CapDrop": ["ALL"],
@@ -76,6 +94,7 @@ def complete(create_kwargs: dict[str, Any], workspace: Workspace) -> dict[str, A
     host["AutoRemove"] = False
     host["Mounts"] = [*(host.get("Mounts") or []), *_mounts(host, workspace)]
     environment = {**workspace.environment, **_as_dict(create_kwargs.get("environment"))}
+    environment.update(workspace.gpus.environment if workspace.gpus else {})
     labels = {**_as_dict(create_kwargs.get("labels")), **workspace.labels}
     return {**create_kwargs, "host_config": host, "environment": environment, "labels": labels}
 

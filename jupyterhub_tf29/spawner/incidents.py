@@ -68,6 +68,7 @@ class ToldSpawner(BootingSpawner):
         return self._after_stop()
 
     async def _after_stop(self) -> None:
+        how = "died" if self.object_id else "stopped"
         try:
             await self._undone()
             if self.object_id:
@@ -77,7 +78,7 @@ class ToldSpawner(BootingSpawner):
             self.fleet.condemn(self.object_id)
         finally:
             self.fleet.leave(self.object_id)
-            self.fleet.admission.release(self.key)
+            self.let_go(how)
             self.object_id = ""
         await maybe_future(super().run_post_stop_hook())
 
@@ -90,7 +91,7 @@ class ToldSpawner(BootingSpawner):
         if state["OOMKilled"]:
             await self._out_of_memory(_SERVER_OUT_OF_MEMORY)
         elif not state["Running"]:
-            await self._note(notices.make_notice("died", "error", _SERVER_DIED, code=state["ExitCode"]))
+            await self.note(notices.make_notice("died", "error", _SERVER_DIED, code=state["ExitCode"]))
             self.log.error(
                 "Server %s (container %s) stopped by itself, exit code %s",
                 self._log_name,
@@ -126,12 +127,13 @@ class ToldSpawner(BootingSpawner):
             return
         notice = notices.make_notice("oom", "error", sentence, limit=self._limit_in_words(), last=last["en"])
         notice["text"]["zh"] = in_language("zh")(sentence).format(limit=self._limit_in_words(), last=last["zh"])
-        await self._note(notice)
+        await self.note(notice)
 
-    async def _note(self, notice: notices.Notice) -> None:
+    async def note(self, notice: notices.Notice) -> None:
+        """Tell the user: on the menu, and in Lab where it runs."""
         self.notices = [*self.notices, notice][-notices.KEPT :]
         await self.write_notices()
-        if self.orm_spawner is not None and self.object_id:
+        if self.orm_spawner is not None:
             self.orm_spawner.state = self.get_state()
             self.db.commit()
 

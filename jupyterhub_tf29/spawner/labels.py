@@ -10,5 +10,18 @@ SERVER = "tf29hub.server"
 """The server's name; empty for the default server."""
 
 PROFILE = "tf29hub.profile"
+
+CLAIM = "tf29hub.claim"
+"""The broker's claim whose GPUs the container has; without it it has none."""
+
+GPUS = "tf29hub.gpus"
+"""Their UUIDs, with commas."""
+
+GPU_MIB = "tf29hub.gpu-mib"
+"""MiB of each of them, with commas; empty where it is held whole."""
+
+LEASE_END = "tf29hub.lease-end"
+"""Until when they were granted, in UTC epoch seconds; an extension is in the broker's store alone."""
+
 KIND = "tf29hub.kind"
 """Of a volume: home, models or datasets."""

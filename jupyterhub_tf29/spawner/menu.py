@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader
 from ..i18n import in_language
 from ..profiles import Profile, Profiles, in_words
 from ..units import format_size
+from .gpumenu import LEAVE_FIELD, OFFER_FIELD, GpuMenu
 from .notices import Notice
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
@@ -33,6 +34,7 @@ class MenuPage:
     """Bytes in the user's volumes, None where not measured."""
     problem: str | None = None
     """For admins: why the menu as it is on disk is not in use."""
+    gpus: GpuMenu = field(default_factory=GpuMenu)
 
 
 def render(page: MenuPage) -> str:
@@ -71,6 +73,11 @@ def options_from_fields(fields: Mapping[str, list[Any]]) -> dict[str, Any]:
         elif name not in options and not name.startswith("option--") and name != "_xsrf":
             options[name] = value
     return options
+
+
+def line_button(fields: Mapping[str, list[Any]]) -> tuple[str, str] | None:
+    """Which button of a place in the line was pressed, and its ticket; None: it was Start."""
+    return next(((name, str(fields[name][0])) for name in (LEAVE_FIELD, OFFER_FIELD) if fields.get(name)), None)
 
 
 def options_from_query(query: Mapping[str, list[Any]]) -> dict[str, Any]:

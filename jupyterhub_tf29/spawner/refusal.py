@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import docker.errors
 import requests
@@ -29,27 +29,53 @@ except ImportError:  # JupyterHub 5.5
             self.jupyterhub_message, self.reason = message, reason
 
 
+Level = Literal["error", "info", "line"]
+"""`line`: the server has a place in the line for a GPU, which the menu shows by itself."""
+
+
+class Sentence(str):
+    """What a user reads. It carries to our templates (spawn.html, not_running.html) how it is meant."""
+
+    level: Level = "error"
+
+
 class StartFailed(Exception):
     """A start failed for a reason that we know. `sentence` is a key of the catalogues with `{fields}`."""
 
     def __init__(
-        self, reason: str, sentence: str, *, status_code: int = 500, cause: str = "", **values: Any
+        self,
+        reason: str,
+        sentence: str,
+        *,
+        status_code: int = 500,
+        cause: str = "",
+        level: Level = "error",
+        link: str = "",
+        **values: Any,
     ) -> None:
+        """`cause` is for the log; `link` is where the user learns more; `level` how the pages show it."""
         self.reason, self.sentence, self.values = reason, sentence, values
-        self.status_code, self.cause = status_code, cause
+        self.status_code, self.cause, self.level, self.link = status_code, cause, level, link
         super().__init__(sentence.format(**values) + (f" ({cause})" if cause else ""))
 
 
 def refuse(failure: StartFailed, translate: Translate) -> Exception:
     """What the Hub is to raise for `failure`, in the reader's language."""
-    message = translate(failure.sentence).format(**failure.values)
+    message = Sentence(translate(failure.sentence).format(**failure.values))
+    message.level = failure.level
     exception = SpawnException(
         message, reason=failure.reason, log_message=str(failure), status_code=failure.status_code
     )
     # the progress page prints the message as text and the spawn form as HTML
     exception.jupyterhub_message = message
     exception.jupyterhub_html_message = html.escape(message)
+    if failure.link:
+        words = html.escape(translate(_MORE))
+        exception.jupyterhub_html_message += f' <a href="{html.escape(failure.link)}">{words}</a>'
     return exception
+
+
+_MORE = N_("See the line.")
 
 
 def explain(error: BaseException) -> StartFailed:

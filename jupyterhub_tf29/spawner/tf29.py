@@ -2,12 +2,12 @@
 
 The life of a server, and who calls what (JupyterHub's order, which its docs do not spell out):
 
-    options saved → clear_state → _run_apply_user_options (the gate) → run_pre_spawn_hook (memory, boot slot)
+    options saved → clear_state → _run_apply_user_options (the gate) → run_pre_spawn_hook (GPUs, memory, boot slot)
     → start (container, until it answers) → get_state saved → … poll … → stop → run_post_stop_hook (always)
 
 A server that dies by itself never sees `stop`, so what must be given back is given back in
 `run_post_stop_hook`. The layers below, each a class that knows nothing of those above it: `careful` (the
-engine), `boot` (starting and undoing), `incidents` (what happens to a running one).
+engine), `boot` (starting and undoing), `incidents` (what happens to a running one), `claims` (its GPUs).
 """
 
 from __future__ import annotations
@@ -16,27 +16,31 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+from jupyterhub.utils import url_path_join
 from traitlets import Any as AnyTrait
-from traitlets import Bool, default
+from traitlets import default
 
 from ..i18n import choose_language, in_language
-from ..profiles import Profiles
-from . import container, labels, menu, storage
+from ..profiles import Profile, Profiles
+from . import container, gpumenu, labels, menu, storage
 from .choice import ChoiceError, Chosen, choose
-from .incidents import ToldSpawner
+from .claims import ClaimingSpawner, Wish
 from .naming import server_slug, slug
 from .notices import KEPT
+from .recorded import RecordedSpawner
 from .refusal import StartFailed, refuse
 from .story import Story
 
+MEANWHILE_SERVER = "cpu"
+"""The named server that the menu offers to who waits for a GPU with the default one."""
 
-class TF29Spawner(ToldSpawner):
+
+class TF29Spawner(RecordedSpawner, ClaimingSpawner):
     """Starts workspaces of the menu as Docker containers; `jupyterhub_tf29.configure` sets it up."""
 
     profiles = AnyTrait(
         None, allow_none=True, help="A WatchedFile of profiles.yaml; None: no menu, as a bare DockerSpawner."
     ).tag(config=True)
-    gpus_managed = Bool(False, help="Whether profiles with GPUs are on the menu.").tag(config=True)
 
     def __init__(self, **kwargs: Any) -> None:
         self.accepted: dict[str, str] = {}
@@ -83,18 +87,20 @@ class TF29Spawner(ToldSpawner):
 
     async def render_menu(self) -> str:
         """The form on the spawn page."""
-        profiles = await self._current_profiles()
+        profiles, managed = await asyncio.gather(self._current_profiles(), self.gpus_managed())
         self.fleet.disk.renew()
         reader = self.handler.current_user if self.handler else None
+        self._listen_to_reader()
         page = menu.MenuPage(
             profiles=profiles,
             chosen=self.accepted,
-            language=self._listen_to_reader(),
-            gpus_managed=self.gpus_managed,
+            language=self.language,
+            gpus_managed=bool(managed),
             homes=storage.home_choices(self.settings, self.name),
             notices=self.notices[-3:],
             disk_used=self.fleet.disk.of(place.source for place in self._places() if not place.read_only),
             problem=self.profiles.problem if reader is not None and reader.admin else None,
+            gpus=await self._gpu_menu(profiles.on_menu(True)) if managed else gpumenu.GpuMenu(),
         )
         return menu.render(page)
 
@@ -109,6 +115,9 @@ class TF29Spawner(ToldSpawner):
     async def _options_from_fields(self, fields: dict[str, list[Any]]) -> dict[str, Any]:
         # held against the menu here, too, so that a bad choice comes back on the form, before it is saved
         self._listen_to_reader()
+        pressed = menu.line_button(fields)
+        if pressed is not None:
+            raise refuse(await self.line_button(*pressed), in_language(self.language))
         return (await self._choose(menu.options_from_fields(fields))).options
 
     async def _run_apply_user_options(self, user_options: dict[str, Any]) -> None:
@@ -137,7 +146,8 @@ class TF29Spawner(ToldSpawner):
                 profiles,
                 user_options,
                 limits=self.settings.limits,
-                gpus_managed=self.gpus_managed,
+                # where nobody knows, asking for a GPU says why it cannot be had
+                gpus_managed=await self.gpus_managed() is not False,
                 homes=storage.home_choices(self.settings, self.name),
             )
         except ChoiceError as error:
@@ -147,6 +157,31 @@ class TF29Spawner(ToldSpawner):
 
     async def _current_profiles(self) -> Profiles:
         return await asyncio.to_thread(self.profiles.get)
+
+    async def _gpu_menu(self, profiles: list[Profile]) -> gpumenu.GpuMenu:
+        requests = {key: gpu.request.to_json() for key, gpu in gpumenu.wishes(profiles).items()}
+        forecasts, tickets = await self.ask_for_menu(requests)
+        return gpumenu.gpu_menu(
+            profiles,
+            forecasts,
+            tickets,
+            self.language,
+            line_url=self.line_url,
+            meanwhile_url=self._meanwhile_url(),
+        )
+
+    def _meanwhile_url(self) -> str:
+        """The menu of a named server, for who waits with the default one."""
+        if not self.settings.named_servers:
+            return ""
+        return url_path_join(self.hub.base_url, "spawn", self.user.escaped_name, MEANWHILE_SERVER)
+
+    def gpu_wish(self) -> Wish | None:
+        """As the chosen workspace says."""
+        gpu = self.chosen.override.gpu if self.chosen else None
+        if self.chosen is None or gpu is None:
+            return None
+        return Wish(gpu.request, gpu.lease, self.chosen.profile.slug, self.chosen.options)
 
     def _remember(self, options: dict[str, str]) -> None:
         self.accepted = options
@@ -164,8 +199,10 @@ class TF29Spawner(ToldSpawner):
             self.default_url = override.default_url
 
     def _listen_to_reader(self) -> str:
-        if self.handler is not None:
-            self.language = choose_language(self.handler.request.headers.get("Accept-Language"))
+        # who says no language is a program: the broker, for instance, at the turn of a user who had one
+        said = self.handler.request.headers.get("Accept-Language") if self.handler is not None else None
+        if said:
+            self.language = choose_language(said)
         return self.language
 
     # -- the start ---------------------------------------------------------------------------------------------
@@ -189,7 +226,12 @@ class TF29Spawner(ToldSpawner):
                 log_size=limits.log_size,
             ),
             places=self._places(),
-            labels={**self.own_labels(), labels.PROFILE: self.accepted.get("profile", "")},
+            labels={
+                **self.own_labels(),
+                **self.gpu_labels(),
+                labels.PROFILE: self.accepted.get("profile", ""),
+            },
+            gpus=self.devices,
             notices_dir=str(self.notices_folder) if self.notices_folder else None,
             environment={
                 **container.cpu_environment(cpus),
@@ -207,7 +249,7 @@ class TF29Spawner(ToldSpawner):
     def get_state(self) -> dict[str, Any]:
         """What outlives the Hub; the last accepted options and the notices outlive the server, too."""
         state = super().get_state()
-        state.update(accepted=self.accepted, notices=self.notices[-KEPT:])
+        state.update(accepted=self.accepted, notices=self.notices[-KEPT:], language=self.language)
         if self.object_id:
             state.update(mem_guarantee=self.mem_guarantee, mem_limit=self.mem_limit)
         return state
@@ -217,6 +259,7 @@ class TF29Spawner(ToldSpawner):
         super().load_state(state)
         self.accepted = state.get("accepted", {})
         self.notices = state.get("notices", [])
+        self.language = state.get("language", self.language)
         if not self.object_id or self.orm_spawner is None:
             return
         if self.orm_spawner.server is None:

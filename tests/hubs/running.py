@@ -249,6 +249,7 @@ class RunningHub:
                 "shared_memory": "64M",
             },
             "start": {"timeout": 30, "queue_timeout": 120},
+            "gpu": {"managed": False},
         }
 
     def _make_network(self) -> str:
