@@ -15,7 +15,7 @@ setup(
     license="BSD-3-Clause",
     packages=find_packages(include=["jupyterhub_tf29", "jupyterhub_tf29.*"]),
     include_package_data=True,
-    package_data={"jupyterhub_tf29": ["templates/*.html", "static/*", "audit/*.json", "locale/*/LC_MESSAGES/*.po", "py.typed"]},
+    package_data={"jupyterhub_tf29": ["templates/*.html", "static/*", "audit/*.json", "console/templates/*.html", "console/static/*", "console/*.yaml", "locale/*/LC_MESSAGES/*.po", "py.typed"]},
     python_requires=">=3.10",
     install_requires=[
         "jupyterhub>=5.5,<7",  # the hub itself

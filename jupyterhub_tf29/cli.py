@@ -17,6 +17,7 @@ COMMANDS = {
     "settings": ("jupyterhub_tf29.settings_command", "hub.yaml: show what is in force, set a value"),
     "secrets": ("jupyterhub_tf29.secretfiles", "make the secrets that are missing"),
     "proxy": ("jupyterhub_tf29.proxy", "run the front (Traefik); the supervisor does this"),
+    "console": ("jupyterhub_tf29.console.command", "run the pages about GPUs; the supervisor does this"),
     "culler": ("jupyterhub_tf29.culler", "run the idle culler; the supervisor does this"),
     "check": ("jupyterhub_tf29.check", "do the whole main job once against the running hub"),
     "doctor": ("jupyterhub_tf29.doctor", "look at everything the hub stands on, and say what to do"),

@@ -9,6 +9,7 @@ from typing import Any
 
 from .auth.configure import configure_sign_in
 from .check import check_service
+from .console.registration import console_service
 from .culler import culler_service
 from .profiles import load_profiles
 from .proxy import configure_proxy
@@ -33,6 +34,7 @@ def configure(c: Any, config_dir: str | None = None) -> None:
     configure_sign_in(c, settings, paths)
     culler_service(c, settings, paths)
     check_service(c, settings, paths)
+    console_service(c, settings, paths)
 
 
 def _configure_hub(c: Any, settings: Settings, paths: Paths) -> None:

@@ -37,10 +37,11 @@ class Listen(_Section):
 
 
 class Ports(_Section):
-    """Ports of the machine's own traffic: hub (on the containers' bridge), proxy's API (loopback)."""
+    """Ports of the machine's own traffic: hub (on the containers' bridge), proxy's API and console (loopback)."""
 
     hub: Annotated[int, Field(ge=1, le=65535)] = 8081
     proxy_api: Annotated[int, Field(ge=1, le=65535)] = 8099
+    console: Annotated[int, Field(ge=1, le=65535)] = 8082
 
 
 class Image(_Section):
