@@ -15,9 +15,9 @@ from pathlib import Path
 from .settings import Paths
 from .yamlfile import ConfigError
 
-NAMES = ("cookie-secret", "proxy-api-password", "culler-token", "check-token", "crypt-key")
-"""What signs browsers' cookies; the proxy's API's password; the tokens of the idle culler and of the check; and
-what encrypts auth state in the database."""
+NAMES = ("cookie-secret", "proxy-api-password", "culler-token", "check-token", "crypt-key", "console-token", "console-cookie")
+"""What signs browsers' cookies; the proxy's API's password; the tokens of the idle culler and of the check; what
+encrypts auth state in the database; the token of the console, and what signs its cookies."""
 
 SECRET_BYTES = 32
 """JupyterHub wants exactly 32 bytes for its cookie secret and its crypt key; it is plenty for the others."""
