@@ -21,6 +21,8 @@ from tests.stub.image import ensure_stub_image
 
 if TYPE_CHECKING:
     from jupyterhub_tf29.image.pin import Pin
+    from tests.gpulab.engine import GpuEngine
+    from tests.gpulab.lab import GpuLab
     from tests.hubs.running import RunningHub
 
 
@@ -146,3 +148,33 @@ def notebook_hub(
     ) as hub:
         hub.start()
         yield hub
+
+
+@pytest.fixture
+def gpu_lab(tmp_path: Path) -> GpuLab:
+    """Four idle GPUs that are not real, for programs run with `gpu_lab.environment` (tests/gpulab/lab.py)."""
+    from tests.gpulab.lab import GpuLab
+
+    lab = GpuLab(tmp_path / "gpulab")
+    lab.start(gpus=4)
+    return lab
+
+
+@pytest.fixture(scope="module")
+def gpu_engine(
+    engine: docker.DockerClient, stub_image: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[GpuEngine]:
+    """A private engine with the stub image that gives containers the GPUs of `gpu_engine.lab`, one for a module.
+
+    `gpu_engine.lab.start(gpus=4)` at the start of a test forgets what another did.
+    """
+    from tests.gpulab.engine import GpuEngine
+    from tests.gpulab.lab import GpuLab
+
+    folder = tmp_path_factory.mktemp("gpus")
+    lab = GpuLab(folder / "gpulab")
+    lab.start(gpus=4)
+    with contextlib.closing(GpuEngine(folder / "engine", lab)) as private:
+        private.start()
+        private.copy_image(engine, stub_image)
+        yield private

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import secrets
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import docker
@@ -40,8 +42,10 @@ while True:
 class PrivateEngine:
     """`start()`, `kill9()`, `stop()`, `restart()`, and `close()` at the end, which leaves nothing."""
 
-    def __init__(self, folder: Path, *, live_restore: bool) -> None:
+    def __init__(self, folder: Path, *, live_restore: bool, path: Sequence[Path] = ()) -> None:
+        """`path`: folders before those of dockerd's own PATH, such as one with a hook."""
         self.folder = folder
+        self._path = [*map(str, path), os.environ["PATH"]]
         self.socket = folder / "docker.sock"
         self.log = folder / "dockerd.log"
         self._cgroup = f"tf29engine-{secrets.token_hex(3)}"
@@ -96,6 +100,7 @@ class PrivateEngine:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                env={**os.environ, "PATH": ":".join(self._path)},
             )
         try:
             wait_until(self._comes_up, "the private dockerd answers", timeout)

@@ -5,6 +5,8 @@
 needed_for_unit='
 shellcheck               shellcheck     checks the shell scripts
 git                      git            lists the files to check
+gcc                      gcc            compiles the stand-in for NVIDIA's driver (tests/gpulab)
+/usr/include/stdio.h     libc6-dev      as above
 '
 needed_for_all='
 dockerd                  docker.io      the Docker Engine
