@@ -15,7 +15,15 @@ from pathlib import Path
 from .settings import Paths
 from .yamlfile import ConfigError
 
-NAMES = ("cookie-secret", "proxy-api-password", "culler-token", "check-token", "crypt-key", "console-token", "console-cookie")
+NAMES = (
+    "cookie-secret",
+    "proxy-api-password",
+    "culler-token",
+    "check-token",
+    "crypt-key",
+    "console-token",
+    "console-cookie",
+)
 """What signs browsers' cookies; the proxy's API's password; the tokens of the idle culler and of the check; what
 encrypts auth state in the database; the token of the console, and what signs its cookies."""
 
