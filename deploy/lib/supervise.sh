@@ -1,6 +1,8 @@
-# One supervisor for proxy, hub and culler: systemd keeps it where there is systemd, else it keeps itself.
+# One supervisor for all programs: systemd keeps it where there is systemd, else it keeps itself.
 
 unit_dir=/etc/systemd/system
+# as in supervisord.conf
+programs=(proxy hub culler console)
 
 has_systemd() { [[ -d /run/systemd/system ]]; }
 
@@ -18,8 +20,8 @@ ensure_running() {
         check_ports
         start_supervisor
         set_stamp supervisor "$(supervisor_digest)"
-        for program in proxy hub culler; do set_stamp "$program" "$(program_stamp "$program")"; done
-        step_detail="proxy, hub and culler started"
+        for program in "${programs[@]}"; do set_stamp "$program" "$(program_stamp "$program")"; done
+        step_detail="started: ${programs[*]}"
         return
     fi
     restart_changed
@@ -27,7 +29,7 @@ ensure_running() {
 
 restart_changed() {
     local program digest restarted=()
-    for program in proxy hub culler; do
+    for program in "${programs[@]}"; do
         digest=$(program_stamp "$program")
         if [[ $(stamp "$program") != "$digest" ]]; then
             supervisorctl restart "$program"
@@ -81,7 +83,7 @@ program_stamp() {
         as_root sha256sum "$state_dir/secrets/proxy-api-password"
         ;;
     hub) cat "$venv/.installed" "$config_dir/hub.yaml" "$config_dir/jupyterhub_config.py" ;;
-    culler) cat "$venv/.installed" "$config_dir/hub.yaml" ;;
+    culler | console) cat "$venv/.installed" "$config_dir/hub.yaml" ;;
     esac | sha256sum
 }
 
