@@ -48,22 +48,33 @@ def read_secret(paths: Paths, name: str) -> str:
     """The secret `name`, one of NAMES. Raises SecretError where it is missing, empty or open to others."""
     if name not in NAMES:
         raise SecretError(f"there is no secret named {name!r}; there are {', '.join(NAMES)}")
-    path = paths.secrets / name
+    return _read(paths.secrets / name, "run deploy/up, which makes it")
+
+
+def read_given_secret(paths: Paths, name: str) -> str:
+    """A secret that others made and the admin put into `paths.secrets`: a directory's password, a client's secret.
+
+    Raises SecretError where it is missing, empty or open to others.
+    """
+    return _read(paths.secrets / name, "write it there, for the hub's account alone (mode 0600)")
+
+
+def _read(path: Path, where_from: str) -> str:
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
-        text = path.read_text(encoding="ascii").strip()
+        text = path.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
-        raise SecretError(f"{path}: this secret is missing; run deploy/up, which makes it") from None
+        raise SecretError(f"{path}: this secret is missing; {where_from}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SecretError(f"{path}: this secret cannot be read: {error}") from error
     if mode & 0o077:
         # Tightening the mode in silence would hide that someone may already know the secret.
         raise SecretError(
             f"{path}: others than its owner can use this secret (mode {mode:04o}); "
-            "delete the file and run deploy/up to have a new one, or chmod 600 it if nobody has read it"
+            "have a new one made, or chmod 600 it if nobody has read it"
         )
     if not text:
-        raise SecretError(f"{path}: this secret is empty; delete the file and run deploy/up to have a new one")
+        raise SecretError(f"{path}: this secret is empty; {where_from}")
     return text
 
 

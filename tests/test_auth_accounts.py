@@ -14,6 +14,7 @@ from jupyterhub_tf29.auth import accounts as module
 from jupyterhub_tf29.auth.accounts import AccountStore, Outcome, Status
 from jupyterhub_tf29.auth.errors import AccountError, StoreError
 from jupyterhub_tf29.auth.passwords import hash_password
+from tests.cheap import CHEAP
 
 GOOD, OTHER = "walnut-harbour-seven", "quiet-lantern-orbit"
 
@@ -25,7 +26,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def store(path):
-    opened = AccountStore(path)
+    opened = AccountStore(path, hasher=CHEAP)
     yield opened
     opened.close()
 
@@ -121,7 +122,7 @@ class TestAccounts:
         assert outcome(store, "wang", OTHER) is Outcome.WRONG
         assert store.get("wang").password_hash == weak
         assert outcome(store, "wang", GOOD) is Outcome.ACTIVE
-        assert store.get("wang").password_hash.split("$")[3] == hash_password(GOOD).split("$")[3]
+        assert store.get("wang").password_hash.split("$")[3] == hash_password(GOOD, CHEAP).split("$")[3]
         assert outcome(store, "wang", GOOD) is Outcome.ACTIVE
 
     def test_unknown_and_disabled_names_cost_the_same_work(self, store, monkeypatch):
@@ -223,7 +224,7 @@ class TestDatabase:
         by_url = AccountStore(f"sqlite:///{path}")
         by_url.add("wang", GOOD, by="boss")
         by_url.close()
-        assert outcome(AccountStore(path), "wang", GOOD) is Outcome.ACTIVE
+        assert outcome(AccountStore(path, hasher=CHEAP), "wang", GOOD) is Outcome.ACTIVE
 
     @pytest.mark.parametrize("url", ["nonsense://x/y", "postgresql+nothing://x/y"])
     def test_a_url_of_nothing(self, url):
@@ -269,7 +270,7 @@ class TestDatabase:
 
 def add_some(path):
     """Add four accounts that others add at the same time; how many were made by this one."""
-    store, made = AccountStore(path), 0
+    store, made = AccountStore(path, hasher=CHEAP), 0
     for number in range(4):
         try:
             store.add(f"user{number}", GOOD, by="test")

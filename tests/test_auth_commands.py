@@ -7,6 +7,7 @@ import pytest
 
 from jupyterhub_tf29.auth.accounts import AccountStore, Outcome
 from jupyterhub_tf29.cli import main
+from tests.cheap import CHEAP
 
 GOOD, OTHER = "walnut-harbour-seven", "quiet-lantern-orbit"
 MADE_UP = re.compile(r"([a-z2-9]{5}-){3}[a-z2-9]{5}\n")
@@ -15,7 +16,7 @@ MADE_UP = re.compile(r"([a-z2-9]{5}-){3}[a-z2-9]{5}\n")
 @pytest.fixture
 def store(tmp_path, monkeypatch):
     monkeypatch.setenv("TF29HUB_STATE", str(tmp_path))
-    opened = AccountStore(tmp_path / "accounts.sqlite")
+    opened = AccountStore(tmp_path / "accounts.sqlite", hasher=CHEAP)
     yield opened
     opened.close()
 

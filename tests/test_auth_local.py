@@ -16,6 +16,7 @@ from jupyterhub_tf29.auth.configure import configure_sign_in
 from jupyterhub_tf29.auth.errors import AccountError
 from jupyterhub_tf29.auth.local import LocalAuthenticator
 from jupyterhub_tf29.settings import Paths, Settings
+from tests.cheap import CHEAP
 
 GOOD, OTHER = "walnut-harbour-seven", "quiet-lantern-orbit"
 
@@ -45,7 +46,7 @@ def make(tmp_path):
     """`make(**traits)`: an authenticator with an account wang."""
 
     def made(**traits):
-        authenticator = LocalAuthenticator(accounts=str(tmp_path / "accounts.sqlite"), **traits)
+        authenticator = LocalAuthenticator(accounts=str(tmp_path / "accounts.sqlite"), hasher=CHEAP, **traits)
         if authenticator.store.get("wang") is None:
             authenticator.store.add("wang", GOOD, by="test")
         return authenticator
@@ -261,6 +262,7 @@ def test_configure(tmp_path):
     configure_sign_in(config, settings, Paths(config=tmp_path, state=tmp_path, logs=tmp_path))
     authenticator = config.JupyterHub.authenticator_class(config=config)
     assert authenticator.admin_users == {"boss"}
-    assert authenticator.sign_up == "closed"
-    assert authenticator.store.accounts() == []
+    assert [method.name for method in authenticator.methods] == ["local"]
+    assert authenticator.local.sign_up == "closed"
+    assert authenticator.local.store.accounts() == []
     assert (tmp_path / "accounts.sqlite").exists()

@@ -72,7 +72,7 @@ def record(event: str, **fields: Any) -> None:
     """Note that `event` happened; `fields` are those of event.schema.json. Never raises and never waits."""
     try:
         if _trail is None:
-            log.debug("%s %s: no trail is open", event, fields.get("name", ""))
+            log.debug("%s: no trail is open", event)
         else:
             _trail.record(event, fields)
     except Exception:

@@ -7,9 +7,11 @@ outside of it, so that neither process makes the other wait. All methods block: 
 from __future__ import annotations
 
 from enum import Enum
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from argon2 import PasswordHasher
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -17,7 +19,7 @@ from .database import Database
 from .errors import AccountError
 from .models import NOTE_LENGTH, Account, SignUp, Status, now
 from .names import check_name, normalize_name
-from .passwords import check_password, generate_password, hash_password, is_outdated, verify_password
+from .passwords import ARGON2, check_password, generate_password, hash_password, is_outdated, verify_password
 
 MAX_WAITING = 500
 """Sign-ups that wait at once: a disk that anyone can fill from outside is a bad idea."""
@@ -38,10 +40,10 @@ class Outcome(Enum):
 class AccountStore:
     """Accounts and sign-ups in one database. Every method raises AccountError where it cannot do its work."""
 
-    def __init__(self, where: str | Path) -> None:
+    def __init__(self, where: str | Path, *, hasher: PasswordHasher = ARGON2) -> None:
         """`where`: the path of an SQLite file, made with mode 0600 where it is missing, or a database URL."""
         self._database = Database(where)
-        self._nobodys_hash = hash_password(generate_password())
+        self._hasher = hasher
 
     def close(self) -> None:
         """Give the database's connections back."""
@@ -94,7 +96,7 @@ class AccountStore:
         if verify_password(stored, password) and account:
             if account.status == Status.DISABLED:
                 return Outcome.DISABLED, account
-            self._note_sign_in(account, hash_password(password) if is_outdated(stored) else None)
+            self._note_sign_in(account, self._hash(password) if is_outdated(stored, self._hasher) else None)
             return Outcome.ACTIVE, account
         matches = [verify_password(password_hash, password) for password_hash in waiting]  # all, always
         return (Outcome.WAITING if any(matches) else Outcome.WRONG), None
@@ -106,7 +108,7 @@ class AccountStore:
         name = normalize_name(name)
         check_name(name)
         check_password(password, name)
-        request = SignUp(name=name, password_hash=hash_password(password), note=_line(note), address=address)
+        request = SignUp(name=name, password_hash=self._hash(password), note=_line(note), address=address)
         with self._database.writes() as session:
             if (session.scalar(select(func.count(SignUp.id))) or 0) >= MAX_WAITING:
                 raise AccountError("Too many people are waiting for approval. Ask an admin directly.")
@@ -160,7 +162,7 @@ class AccountStore:
         name = normalize_name(name)
         check_name(name)
         check_password(password, name)
-        password_hash = hash_password(password)
+        password_hash = self._hash(password)
         with self._database.writes() as session:
             account = _new_account(session, name, password_hash, by, _line(note), reuse)
             account.temporary_password, account.make_admin = temporary, make_admin
@@ -170,7 +172,7 @@ class AccountStore:
         """Another password; whoever is signed in with the old one is signed out by the hub."""
         name = normalize_name(name)
         check_password(password, name)
-        password_hash = hash_password(password)
+        password_hash = self._hash(password)
         with self._database.writes() as session:
             account = _present(session, name)
             account.password_hash, account.temporary_password = password_hash, temporary
@@ -208,6 +210,14 @@ class AccountStore:
         self._update(name, make_admin=False)
 
     # inside
+
+    @cached_property
+    def _nobodys_hash(self) -> str:
+        """What an unknown name's password is compared with, for the time that it takes."""
+        return self._hash(generate_password())
+
+    def _hash(self, password: str) -> str:
+        return hash_password(password, self._hasher)
 
     def _update(self, name: str, **values: Any) -> None:
         with self._database.writes() as session:

@@ -23,7 +23,7 @@ class Done:
 
 
 async def _approve(page: Any) -> Done:
-    name, store = page.field("name"), page.authenticator.store
+    name, store = page.field("name"), page.local.store
     if _is_admins(page, name):
         raise AccountError(
             "{name} is an admin of this hub: nobody gets that name by asking for it. Add the account yourself.",
@@ -32,19 +32,19 @@ async def _approve(page: Any) -> Done:
     reuse = page.field("reuse") == "yes"
     request = int(page.field("request")) if page.field("request").isdecimal() else None
     approve = partial(store.approve, by=page.current_user.name, request=request, reuse=reuse)
-    await page.authenticator.look(approve, name)
+    await page.local.look(approve, name)
     return Done(N_("{name} may sign in now."), name)
 
 
 async def _refuse(page: Any) -> Done:
     name = page.field("name")
     request = int(page.field("request")) if page.field("request").isdecimal() else None
-    await page.authenticator.look(partial(page.authenticator.store.refuse, request=request), name)
+    await page.local.look(partial(page.local.store.refuse, request=request), name)
     return Done(N_("The request for {name} was refused."), name)
 
 
 async def _add(page: Any) -> Done:
-    authenticator = page.authenticator
+    authenticator = page.local
     name, password = authenticator.normalize_username(page.field("name")), generate_password()
     reuse = page.field("reuse") == "yes"
     by, note = page.current_user.name, page.field("note")
@@ -55,41 +55,42 @@ async def _add(page: Any) -> Done:
 
 async def _new_password(page: Any) -> Done:
     name, password = page.field("name"), generate_password()
-    set_password = partial(page.authenticator.store.set_password, temporary=True)
-    await page.authenticator.hash(page.translate, set_password, name, password)
+    set_password = partial(page.local.store.set_password, temporary=True)
+    await page.local.hash(page.translate, set_password, name, password)
     await _sign_out(page, name)
     return Done(N_("{name} has a new password. Give it to them; it is shown only now:"), name, password)
 
 
 async def _disable(page: Any) -> Done:
     name = page.field("name")
-    if name == page.current_user.name:
+    if page.local.hub_name(name) == page.current_user.name:
         raise AccountError("You cannot disable your own account: another admin can.")
-    await page.authenticator.look(page.authenticator.store.disable, name)
+    await page.local.look(page.local.store.disable, name)
     await _sign_out(page, name)
     return Done(N_("{name} cannot sign in any more. Their files stay, and so does a server that runs."), name)
 
 
 async def _enable(page: Any) -> Done:
     name = page.field("name")
-    await page.authenticator.look(page.authenticator.store.enable, name)
+    await page.local.look(page.local.store.enable, name)
     return Done(N_("{name} may sign in again, with the password of before."), name)
 
 
 async def _sign_out(page: Any, name: str) -> None:
     """At once, since this is the hub; for `tf29hub user` the hub sees to it at its next look."""
-    user = page.find_user(name)
+    name_here = page.local.hub_name(name)
+    user = page.find_user(name_here)
     if user is not None:
         end_sessions(page.db, user.orm_user)
         user._auth_refreshed = None  # programs with a token are looked at anew, too
-    if name == page.current_user.name:
+    if name_here == page.current_user.name:
         page.set_login_cookie(page.current_user)
-    await page.authenticator.look(page.authenticator.store.sessions_ended, name)
+    await page.local.look(page.local.store.sessions_ended, name)
 
 
 def _is_admins(page: Any, name: str) -> bool:
-    user = page.find_user(name)
-    return name in page.authenticator.admin_users or (user is not None and bool(user.admin))
+    user = page.find_user(page.local.hub_name(name))
+    return name in page.local.admin_users or (user is not None and bool(user.admin))
 
 
 ACTIONS: dict[str, Callable[[Any], Awaitable[Done]]] = {

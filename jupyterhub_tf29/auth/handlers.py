@@ -1,4 +1,4 @@
-"""The pages of sign-in: sign in, ask for an account, choose another password, and the admin's Accounts page."""
+"""The pages of local accounts: ask for one, choose another password, and the admin's Accounts page."""
 
 from __future__ import annotations
 
@@ -6,55 +6,26 @@ from typing import Any
 
 from jupyterhub import orm
 from jupyterhub.handlers.base import BaseHandler
-from jupyterhub.handlers.login import LoginHandler
 from jupyterhub.utils import url_path_join
 from tornado import web
-from tornado.httputil import url_concat
 
-from ..i18n import N_, Translate, choose_language, translator
+from ..i18n import Translate, translator
 from .accounts import Outcome
 from .admin_actions import ACTIONS, Done
 from .errors import AccountError
 from .models import NOTE_LENGTH
 from .passwords import MIN_LENGTH
 from .sessions import end_sessions
-
-STOCK_ERRORS = (N_("Invalid username or password"), N_("Login form invalid or expired. Try again."))
-"""What the hub's own sign-in page says."""
-
-
-class SignInPage(LoginHandler):
-    """The hub's own sign-in page, in the reader's language."""
-
-    password_is_temporary = False
-    """Set by the authenticator: someone else made the password up."""
-
-    @property
-    def translate(self) -> Translate:
-        return translator(self.request.headers.get("Accept-Language"))
-
-    def render_template(self, name: str, sync: bool = False, **ns: Any) -> Any:
-        """Adds what the templates need to speak the reader's language."""
-        return super().render_template(name, sync=sync, **_words(self), **ns)
-
-    def _render(self, login_error: str | None = None, username: str | None = None, **kwargs: Any) -> Any:
-        login_error = self.translate(login_error) if login_error else None
-        kwargs = {"sign_up": self.authenticator.sign_up, **kwargs}
-        for name in _words(self):  # already there where the page is shown again with an error
-            kwargs.pop(name, None)
-        return super()._render(login_error=login_error, username=username, **kwargs)
-
-    def get_next_url(self, user: Any = None, default: str | None = None) -> str:
-        """Past the page for choosing a password, where someone else made theirs up."""
-        target = super().get_next_url(user, default)
-        if not self.password_is_temporary:
-            return target
-        page = url_path_join(self.hub.base_url, "password")
-        return url_concat(page, {"temporary": "1", "next": target})
+from .signin_page import words
 
 
 class _Page(BaseHandler):
-    """A page of ours: `self.translate`, `self.show(template, …)`."""
+    """A page of ours: `self.translate`, `self.show(template, …)`, `self.local`."""
+
+    @property
+    def local(self) -> Any:
+        """The authenticator of local accounts, which is one of several in the hub's."""
+        return self.authenticator.local
 
     @property
     def translate(self) -> Translate:
@@ -64,7 +35,7 @@ class _Page(BaseHandler):
         """Answer with a template. Never kept by browser or proxy: it may show a password."""
         self.set_status(status)
         self.set_header("Cache-Control", "no-store")
-        self.finish(await self.render_template(template, **_words(self), **ns))
+        self.finish(await self.render_template(template, **words(self), **ns))
 
     def field(self, name: str) -> str:
         """A field of the form as the sign-in page reads it: passwords keep their blanks."""
@@ -78,7 +49,7 @@ class SignUpPage(_Page):
         await self._show()
 
     async def post(self) -> None:
-        authenticator, _ = self.authenticator, self.translate
+        authenticator, _ = self.local, self.translate
         if authenticator.sign_up == "closed":
             raise web.HTTPError(403, _("This hub takes no requests for accounts. Ask an admin."))
         name, password, note = self.field("username"), self.field("password"), self.field("note")
@@ -96,7 +67,7 @@ class SignUpPage(_Page):
 
     async def _show(self, status: int = 200, **ns: Any) -> None:
         limits = {"least": MIN_LENGTH, "note_length": NOTE_LENGTH}
-        await self.show("signup.html", status, sign_up=self.authenticator.sign_up, **limits, **ns)
+        await self.show("signup.html", status, sign_up=self.local.sign_up, **limits, **ns)
 
 
 class PasswordPage(_Page):
@@ -108,31 +79,33 @@ class PasswordPage(_Page):
 
     @web.authenticated
     async def post(self) -> None:
-        authenticator, user, _ = self.authenticator, self.current_user, self.translate
+        authenticator, user, _ = self.local, self.current_user, self.translate
+        own_name = authenticator.own_name(user.name)
         new = self.field("password")
         if new != self.field("again"):
             return await self._show(400, error=_("The two passwords differ."))
         try:
             outcome, _account = await authenticator.check_password(
-                user.name, self.field("current"), self.request.remote_ip, _
+                own_name, self.field("current"), self.request.remote_ip, _
             )
             if outcome is not Outcome.ACTIVE:
                 return await self._show(403, error=_("The present password is not right."))
-            await authenticator.hash(_, authenticator.store.set_password, user.name, new)
+            await authenticator.hash(_, authenticator.store.set_password, own_name, new)
         except AccountError as error:
             return await self._show(400, error=error.translated(_))
         except web.HTTPError as error:
             return await self._show(error.status_code, error=error.log_message)
         end_sessions(self.db, user.orm_user)
-        await authenticator.look(authenticator.store.sessions_ended, user.name)
+        await authenticator.look(authenticator.store.sessions_ended, own_name)
         self.set_login_cookie(user)  # this browser stays signed in
         self.log.info("%s changed their password", user.name)
         target = self._validate_next_url(self.field("next"))
         self.redirect(target or url_path_join(self.hub.base_url, "password?changed=1"), status=303)
 
     async def _show(self, status: int = 200, **ns: Any) -> None:
-        authenticator = self.authenticator
-        account = await authenticator.look(authenticator.store.get, self.current_user.name)
+        authenticator = self.local
+        own_name = authenticator.own_name(self.current_user.name)
+        account = await authenticator.look(authenticator.store.get, own_name)
         temporary = account is not None and account.temporary_password
         next_url = self._validate_next_url(self.get_argument("next", ""))
         here = {"account": account, "temporary": temporary, "least": MIN_LENGTH, "next_url": next_url}
@@ -166,12 +139,16 @@ class AccountsPage(_Page):
             raise web.HTTPError(403, _("This page is for admins."))
 
     async def _show(self, status: int = 200, done: Done | None = None, error: str = "") -> None:
-        authenticator = self.authenticator
+        authenticator = self.local
         store, look = authenticator.store, authenticator.look
         accounts, waiting = await look(store.accounts), await look(store.waiting)
         taken = await look(store.taken_names)
         authenticator.waiting_count = len(waiting)
-        hub_users = {row.name: row.admin for row in self.db.query(orm.User.name, orm.User.admin)}
+        hub_users = {
+            authenticator.own_name(row.name): row.admin
+            for row in self.db.query(orm.User.name, orm.User.admin)
+            if authenticator.is_of_this(row.name)
+        }
         await self.show(
             "accounts.html",
             status,
@@ -184,8 +161,3 @@ class AccountsPage(_Page):
             without_account=sorted(set(hub_users) - {account.name for account in accounts}),
             note_length=NOTE_LENGTH,
         )
-
-
-def _words(handler: Any) -> dict[str, Any]:
-    header = handler.request.headers.get("Accept-Language")
-    return {"_": translator(header), "language": choose_language(header)}

@@ -9,9 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 SEPARATOR = ":"
 """Between a method's prefix and a name there. No legal name contains it, so no two methods can share a name."""
 
-RESERVED = frozenset({"course", "instructors", "break-glass"})
-"""Sources of groups and names that no method may pass for."""
-
 Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 
 
@@ -49,13 +46,6 @@ class MethodSettings(Section):
             default = cls.model_fields["type"].default
             return {**data, "name": data.get("type", default)}
         return data
-
-    @model_validator(mode="after")
-    def _is_not_reserved(self) -> MethodSettings:
-        for what, word in (("name", self.name), ("prefix", self.prefix)):
-            if word in RESERVED:
-                raise ValueError(f"{what}: {word} means something here already; choose another")
-        return self
 
     @property
     def lets_somebody_in(self) -> bool:

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from enum import Enum
 from typing import Any, ClassVar
 
-from sqlalchemy import DateTime, Dialect, String, TypeDecorator
+from sqlalchemy import DateTime, Dialect, String, TypeDecorator, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 NOTE_LENGTH = 200
@@ -83,4 +83,20 @@ class SignUp(Base):
     password_hash: Mapped[str] = mapped_column(String(255))
     note: Mapped[str] = mapped_column(String(NOTE_LENGTH), default="")
     address: Mapped[str] = mapped_column(String(64), default="")
+    created: Mapped[datetime] = mapped_column(default=now)
+
+
+class Identity(Base):
+    """Whose a name of the hub is: the first who came in under it, by which method, and who they are there."""
+
+    __tablename__ = "identity"
+    __table_args__ = (UniqueConstraint("method", "subject"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(255), unique=True)
+    """The hub's name, prefix included."""
+    method: Mapped[str] = mapped_column(String(64))
+    """`name` of the method in hub.yaml."""
+    subject: Mapped[str | None] = mapped_column(String(512))
+    """What stays when they are renamed there; None until they come for the first time."""
     created: Mapped[datetime] = mapped_column(default=now)

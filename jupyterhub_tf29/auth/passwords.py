@@ -40,7 +40,8 @@ _PLACE_WORDS = [
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # without what is misread: i l o 0 1
 _GROUPS, _GROUP_LENGTH = 4, 5  # 20 characters of 31: 99 bits
 
-_hasher = PasswordHasher()  # argon2id with RFC 9106's parameters for 64 MiB
+ARGON2 = PasswordHasher()
+"""Argon2id with RFC 9106's parameters for 64 MiB."""
 
 
 def check_password(password: str, name: str) -> None:
@@ -60,22 +61,22 @@ def check_password(password: str, name: str) -> None:
         )
 
 
-def hash_password(password: str) -> str:
+def hash_password(password: str, hasher: PasswordHasher = ARGON2) -> str:
     """The argon2id hash to store. Takes about 0.1 s and 64 MiB: never on the hub's event loop."""
-    return _hasher.hash(_bytes(password))
+    return hasher.hash(_bytes(password))
 
 
 def verify_password(password_hash: str, password: str) -> bool:
     """Whether `password` belongs to `password_hash`; as slow as `hash_password`, whatever the answer."""
     try:
-        return _hasher.verify(password_hash, _bytes(password))
+        return ARGON2.verify(password_hash, _bytes(password))
     except (VerificationError, InvalidHashError):
         return False
 
 
-def is_outdated(password_hash: str) -> bool:
+def is_outdated(password_hash: str, hasher: PasswordHasher = ARGON2) -> bool:
     """Whether the hash was made with other parameters than today's and should be made anew."""
-    return _hasher.check_needs_rehash(password_hash)
+    return hasher.check_needs_rehash(password_hash)
 
 
 def generate_password() -> str:

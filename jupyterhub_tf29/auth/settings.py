@@ -23,6 +23,8 @@ from .oauth_settings import AzureAdMethod, GitHubMethod, GitLabMethod, GoogleMet
 
 BREAK_GLASS = "break-glass"
 """The name of the way in that stays where local accounts are off."""
+RESERVED = frozenset({"course", "instructors", BREAK_GLASS})
+"""Sources of groups and names that no method may pass for."""
 
 
 class LocalMethod(MethodSettings):
@@ -33,6 +35,12 @@ class LocalMethod(MethodSettings):
     sign_up: Literal["approval", "closed"] = "approval"
     """`approval`: anyone may ask for an account and an admin approves. `closed`: admins make accounts."""
     allow_all: bool = True
+
+
+class BreakGlassMethod(MethodSettings):
+    """Made of `break_glass`; not for the list of methods."""
+
+    type: Literal["break-glass"] = "break-glass"
 
 
 AnyMethod = Annotated[
@@ -62,6 +70,8 @@ class SignIn(Section):
     @model_validator(mode="after")
     def _tell_methods_apart(self) -> SignIn:
         names = [method.name for method in self.methods]
+        for word in {*names, *(method.prefix for method in self.methods)} & RESERVED:
+            raise ValueError(f"{word} means something here already: give the method another name or prefix")
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"two methods are named {name}: give each a name of its own (name: …)")
@@ -82,9 +92,17 @@ class SignIn(Section):
 
     def prefix(self, method: MethodSettings) -> str:
         """What the names of its users begin with here: nothing for the first method, `<name>:` for the others."""
+        if method.name == BREAK_GLASS:
+            return BREAK_GLASS + SEPARATOR
         if method.prefix is not None:
             return method.prefix + SEPARATOR if method.prefix else ""
         return "" if method is self.methods[0] else method.name + SEPARATOR
+
+    @property
+    def all_methods(self) -> list[MethodSettings]:
+        """Those of the list, and the one behind the glass."""
+        glass = [BreakGlassMethod(admins=[self.break_glass])] if self.break_glass else []
+        return [*self.methods, *glass]
 
     @property
     def local(self) -> LocalMethod | None:

@@ -129,7 +129,7 @@ class BrokerClient:
     """
 
     def __init__(self, socket: Path, timeout_s: float = _TIMEOUT_S) -> None:
-        """`socket` is `Paths.broker_socket`. It may be made before the broker runs: it connects at the first call."""
+        """`socket` is `Paths.broker_socket`. The broker need not run yet: it connects at the first call."""
         self._socket = socket
         transport = httpx.AsyncHTTPTransport(uds=str(socket))
         self._http = httpx.AsyncClient(transport=transport, base_url=_BASE, timeout=timeout_s, trust_env=False)

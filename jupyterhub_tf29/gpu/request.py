@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 from .devices import WHOLE_SLICES
 
 Kind = Literal["whole", "share", "mig"]
 KINDS: tuple[Kind, ...] = ("whole", "share", "mig")
+_ASKED = ("kind", "count", "share_mib", "mig_profile", "model", "min_memory_mib")
 
 
 class RequestError(ValueError):
@@ -20,7 +23,7 @@ class Request:
     """GPUs that one server asks for.
 
     `count` whole GPUs or MIG slices (a share is always of one GPU), `share_mib` MiB of one GPU that others use
-    too, or slices of `mig_profile` such as `1g.5gb`. `model` (a part of NVML's name, any case) and
+    too, or slices of `mig_profile` such as `1g.5gb`. `model` (words of NVML's name, any case) and
     `min_memory_mib` (all the memory of the GPU or slice, as NVML says it) narrow what fits. Raises RequestError.
     """
 
@@ -30,6 +33,12 @@ class Request:
     mig_profile: str | None = None
     model: str | None = None
     min_memory_mib: int | None = None
+    key: str = field(init=False, repr=False, compare=False, default="")
+    """All of it, to look things up by many thousand times: equal requests have equal keys."""
+    pool: tuple[str | None, str | None, int | None] = field(
+        init=False, repr=False, compare=False, default=(None, None, None)
+    )
+    """What decides which devices fit at all, however much of them is asked for."""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -50,14 +59,8 @@ class Request:
             raise RequestError("mig_profile: belongs to kind mig, and only there")
         if self.kind == "share" and self.count != 1:
             raise RequestError("count: a share is always of one GPU; ask for whole ones to have several")
-
-    def __hash__(self) -> int:
-        # asked many thousand times in one decision, and the fields never change
-        known = self.__dict__.get("_hash")
-        if known is None:
-            fields = (self.kind, self.count, self.share_mib, self.mig_profile, self.model, self.min_memory_mib)
-            known = self.__dict__["_hash"] = hash(fields)
-        return known
+        object.__setattr__(self, "key", "/".join(str(getattr(self, name)) for name in _ASKED))
+        object.__setattr__(self, "pool", (self.mig_profile, self.model, self.min_memory_mib))
 
     def weight(self, usable_mib: int | None = None, slices: int | None = None) -> float:
         """What this counts for in fair share and limits, in units of one whole GPU.
@@ -73,17 +76,16 @@ class Request:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data without the fields that are not set."""
-        return {key: value for key, value in asdict(self).items() if value is not None}
+        return {name: value for name in _ASKED if (value := getattr(self, name)) is not None}
 
     @classmethod
     def from_json(cls, data: Any) -> Request:
         """The opposite of `to_json`. Raises RequestError for unknown fields and bad values."""
         if not isinstance(data, dict):
             raise RequestError(f"expected an object such as {{'kind': 'whole', 'count': 1}}, found {data!r}")
-        unknown = sorted(set(data) - set(cls.__dataclass_fields__))
+        unknown = sorted(set(data) - set(_ASKED))
         if unknown:
-            allowed = ", ".join(cls.__dataclass_fields__)
-            raise RequestError(f"{unknown[0]}: there is no such field; there are {allowed}")
+            raise RequestError(f"{unknown[0]}: there is no such field; there are {', '.join(_ASKED)}")
         return cls(**data)
 
     def in_words(self) -> str:
@@ -104,3 +106,11 @@ def profile_slices(mig_profile: str) -> int:
     number, _, _ = mig_profile.partition("g.")
     number = number.rpartition("c.")[2]  # compute instances are named 1c.3g.20gb
     return int(number) if number.isdecimal() else 1
+
+
+@lru_cache(maxsize=1024)
+def is_model(name: str, wanted: str) -> bool:
+    """Whether `wanted` is in NVML's `name` as words of it: `A100` is in `NVIDIA A100-SXM4-40GB`, `T4` not in
+    `T400`.
+    """
+    return re.search(rf"(?<![a-z0-9]){re.escape(wanted.strip())}(?![a-z0-9])", name, re.IGNORECASE) is not None

@@ -1,9 +1,22 @@
-"""The one entrance: `decide(state, now)`."""
+"""The one entrance: `decide(state, now)`.
+
+State becomes a table of what is free (`room`), windows claim their units in it (`reserve`), the line is put in
+order (`fairshare`, `order`) and walked down once (`grants`, with `placement`, `backfill`, `limits`); then what is
+held is looked through (`leases`), and the rest of the line is told when (`estimate`) and why (`why`).
+"""
 
 from __future__ import annotations
 
-from .decisions import Decisions
-from .state import State
+from .decisions import Decisions, LineEntry
+from .estimate import estimates
+from .fairshare import standings
+from .grants import Round
+from .leases import Wanted, review
+from .order import in_order
+from .reserve import keep
+from .room import Room
+from .state import State, Ticket
+from .windows import new_releases
 
 
 def decide(state: State, now: float) -> Decisions:
@@ -12,4 +25,37 @@ def decide(state: State, now: float) -> Decisions:
     A pure function: no clock, no Docker, no Hub, no NVML; the same state and time give the same answer, and
     applying the answer and asking again grants nothing twice.
     """
-    raise NotImplementedError
+    room = Room(state, now)
+    kept = keep(room, state)
+    round_ = Round(state, now, room, kept)
+    round_.walk(line_of(state, now))
+    outcome = review(state, now, room, Wanted(round_.waiting, room), round_.allowances)
+    moments = estimates(round_.waiting, room)
+    line = tuple(
+        LineEntry(ticket.id, place, _until(moments.get(ticket.id), now), reason)
+        for place, (ticket, reason, _) in enumerate(round_.waiting, 1)
+    )
+    in_use = {key: sum(1 for slot in slots if slot.takes) for key, slots in kept.units.items()}
+    head = round_.head
+    return Decisions(
+        tuple(round_.grants),
+        tuple(round_.offers),
+        line,
+        tuple(outcome.notices),
+        tuple(outcome.endings),
+        tuple(outcome.extensions),
+        new_releases(kept.occurrences, in_use, now),
+        kept.shortages,
+        head.ticket_id if head else None,
+        head.at if head else None,
+    )
+
+
+def line_of(state: State, now: float) -> list[Ticket]:
+    """All who wait, in the order in which they are considered."""
+    by_rank = state.policy.order == "fair"
+    return in_order(state.tickets, standings(state, now) if by_rank else {}, state.policy, now)
+
+
+def _until(moment: float | None, now: float) -> float | None:
+    return None if moment is None else max(0.0, moment - now)

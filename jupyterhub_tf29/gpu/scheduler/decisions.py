@@ -13,6 +13,8 @@ ReasonCode = Literal[
     "ahead", "units", "window-kept", "lease-window", "lease-hours", "would-delay", "no-backfill",
     "limit-gpus", "limit-hours", "limit-group-gpus", "limit-group-hours",
     "out-of-service", "never", "held",
+    # of an extension
+    "extended", "extend-ended", "extend-never", "extend-waited", "extend-total", "extend-window", "extend-hours",
 ]  # fmt: skip
 
 
@@ -43,11 +45,13 @@ class Grant(NamedTuple):
 class Offer(NamedTuple):
     """This ticket could start now with a shorter lease; nothing is held for it.
 
-    Its user accepts by setting `Ticket.accepts_s` to `lease_s` or less.
+    When its user accepts, `Ticket.accepts_s` becomes `accepts_s`, and the next decision grants what there is then.
     """
 
     ticket_id: str
     lease_s: float
+    """As long as that, if it were accepted this moment."""
+    accepts_s: float
     reason: Reason
 
 
