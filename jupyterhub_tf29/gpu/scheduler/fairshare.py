@@ -1,0 +1,144 @@
+"""Fair share with decaying use, as Slurm's classic formula has it.
+
+A holding of weight w over Δt counts exactly w·H/ln 2·(1 − 2^(−Δt/H)) when it ends (the integral of w·2^(−t/H)),
+so it does not matter how often anybody looks. Use is divided by what the whole machine could give, not by what
+was used: on an idle machine using much costs little. F = 2^(−U/S/d), where S is a user's share among all who are
+active, and U their own use with a part of what the rest of their group used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from math import log
+from typing import NamedTuple
+
+from .policy import FairShare
+from .state import Holding, State, Use
+
+LN2 = log(2)
+NEGLIGIBLE_GPU_S = 60.0
+"""A user with less decayed use, no claim and no ticket is forgotten: they would count as one among whom to
+share.
+"""
+
+
+def decayed(gpu_s: float, elapsed_s: float, half_life_s: float) -> float:
+    """What is left of use after `elapsed_s`; a clock that was put back gives nothing away."""
+    return gpu_s * 2.0 ** (-max(0.0, elapsed_s) / half_life_s)
+
+
+def accrued(weight: float, elapsed_s: float, half_life_s: float) -> float:
+    """What holding `weight` for `elapsed_s` counts for at the end of it."""
+    return weight * half_life_s / LN2 * (1.0 - 2.0 ** (-max(0.0, elapsed_s) / half_life_s))
+
+
+def charge(use: Use, weight: float, start: float, end: float, half_life_s: float) -> Use:
+    """`use` with a holding from `start` to `end` added, both as seen at the later of `use.at` and `end`."""
+    at = max(use.at, end)
+    added = decayed(accrued(weight, end - start, half_life_s), at - end, half_life_s)
+    return replace(
+        use,
+        decayed_gpu_s=decayed(use.decayed_gpu_s, at - use.at, half_life_s) + added,
+        period_gpu_s=use.period_gpu_s + weight * max(0.0, end - start),
+        at=at,
+    )
+
+
+def settle(use: Use, holdings: Iterable[Holding], now: float, half_life_s: float) -> Use:
+    """`use` at `now` with all that its user's `holdings` count up to now; their `counted_to` is now then."""
+    for holding in holdings:
+        use = charge(use, holding.weight, counted_from(holding), now, half_life_s)
+    return replace(use, decayed_gpu_s=decayed(use.decayed_gpu_s, now - use.at, half_life_s), at=max(use.at, now))
+
+
+def counted_from(holding: Holding) -> float:
+    """From when on its GPU-seconds are not in `State.uses` yet."""
+    return holding.since if holding.counted_to is None else max(holding.since, holding.counted_to)
+
+
+class Standing(NamedTuple):
+    """How a user stands: numbers between 0 and 1, but for `own` and `use`, which may pass it for a moment."""
+
+    group: str
+    """The one that they count for; empty for the rest."""
+    own: float
+    """Their decayed use, as a part of all that the machine could give."""
+    use: float
+    """U: their own and a part of their group's."""
+    share: float
+    """S"""
+    factor: float
+    """F"""
+
+
+def standings(state: State, now: float) -> dict[str, Standing]:
+    """Everybody who is active: who waits, holds or has used something that is not forgotten yet."""
+    fair = state.policy.fair
+    groups = _groups_by_user(state, fair)
+    raw = _raw_use(state, now, fair.half_life_s)
+    full = sum(unit.weight for unit in state.units if not unit.mig_mode) or 1.0
+    scale = LN2 / (full * fair.half_life_s)
+
+    members: dict[str, int] = {}
+    group_use: dict[str, float] = {}
+    for user, group in groups.items():
+        members[group] = members.get(group, 0) + 1
+        group_use[group] = group_use.get(group, 0.0) + raw.get(user, 0.0) * scale
+    weights = {group: max(0.0, fair.group_weights.get(group, fair.default_weight)) for group in members}
+    total = sum(weights.values()) or 1.0
+    terms = {
+        group: (group_use[group], weights[group] / total / members[group], members[group]) for group in members
+    }
+
+    found = {}
+    for user, group in groups.items():
+        own = raw.get(user, 0.0) * scale
+        all_of_group, share, many = terms[group]
+        use = own + (all_of_group - own) / many
+        factor = 2.0 ** (-use / share / fair.dampening) if share > 0 else 0.0
+        found[user] = Standing(group, own, use, share, factor)
+    return found
+
+
+def group_of(groups: Iterable[str], fair: FairShare) -> str:
+    """The group whose share a user has: the first of the policy's that they are in, else the rest, named ''."""
+    mine = set(groups)
+    return next((group for group in fair.group_weights if group in mine), "")
+
+
+def _groups_by_user(state: State, fair: FairShare) -> dict[str, str]:
+    """What is known last counts: a ticket knows a user's groups better than a use of last week."""
+    known: dict[str, tuple[str, ...]] = {}
+    for use in state.uses:
+        known[use.user] = use.groups
+    for holding in state.holdings:
+        known[holding.user] = holding.groups
+    for ticket in state.tickets:
+        known[ticket.user] = ticket.groups
+    if not fair.group_weights:
+        return dict.fromkeys(known, "")
+    by_groups = {groups: group_of(groups, fair) for groups in set(known.values())}
+    return {user: by_groups[groups] for user, groups in known.items()}
+
+
+def _raw_use(state: State, now: float, half_life_s: float) -> dict[str, float]:
+    """User → decayed GPU-seconds at `now`, with what holdings count that nobody has settled yet."""
+    raw: dict[str, float] = {}
+    left_of: dict[float, float] = {}
+    for use in state.uses:
+        left = left_of.get(use.at)
+        if left is None:
+            left = left_of[use.at] = decayed(1.0, now - use.at, half_life_s)
+        raw[use.user] = raw.get(use.user, 0.0) + use.decayed_gpu_s * left
+    for holding in state.holdings:
+        more = accrued(holding.weight, now - counted_from(holding), half_life_s)
+        raw[holding.user] = raw.get(holding.user, 0.0) + more
+    return raw
+
+
+def is_forgotten(use: Use, now: float, half_life_s: float) -> bool:
+    """Whether the record of somebody who neither holds nor waits can go (it may still matter to a period's
+    limit).
+    """
+    return not use.period_gpu_s and decayed(use.decayed_gpu_s, now - use.at, half_life_s) < NEGLIGIBLE_GPU_S

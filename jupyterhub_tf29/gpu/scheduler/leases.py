@@ -1,0 +1,164 @@
+"""How claims end, and how they go on: leases, idle GPUs, shares that were passed; notice before every stop.
+
+A notice is given once, by its key; an end is only decided when its notice is old enough, so that a broker that
+slept through the time for it still warns first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from .decisions import Ending, Extension, Notice, Reason
+from .grants import Waiting
+from .limits import Allowances
+from .policy import Policy
+from .room import Room
+from .state import Holding, State
+
+_MANY = ""
+"""Instead of a user's name: several users wait."""
+
+
+class Wanted:
+    """Who waits for which units."""
+
+    def __init__(self, waiting: Iterable[Waiting], room: Room) -> None:
+        self._room = room
+        by_pool: dict[tuple[object, ...], tuple[str, list[int]]] = {}
+        for ticket, _, in_turn in waiting:
+            if not in_turn:
+                continue
+            known = by_pool.get(ticket.request.pool)
+            if known is None:
+                indices = [slot.index for slot in room.in_service(ticket.request)]
+                by_pool[ticket.request.pool] = (ticket.user, indices)
+            elif known[0] not in (ticket.user, _MANY):
+                by_pool[ticket.request.pool] = (_MANY, known[1])
+        self._by_slot: dict[int, set[str]] = {}
+        for user, indices in by_pool.values():
+            for index in indices:
+                self._by_slot.setdefault(index, set()).add(user)
+
+    def by_others(self, holding: Holding) -> bool:
+        """Whether somebody else waits for their turn on a unit of this claim."""
+        for uuid in holding.uuids:
+            slot = self._room.by_uuid.get(uuid)
+            if slot is not None and self._by_slot.get(slot.index, set()) - {holding.user}:
+                return True
+        return False
+
+
+class Outcome(NamedTuple):
+    """What comes of the claims that are held."""
+
+    notices: list[Notice]
+    endings: list[Ending]
+    extensions: list[Extension]
+
+
+def review(state: State, now: float, room: Room, wanted: Wanted, allowances: Allowances) -> Outcome:
+    """Every claim: who is warned, who must go, whose lease goes on by itself."""
+    outcome = Outcome([], [], [])
+    for holding in state.holdings:
+        if holding.state == "draining":
+            continue
+        told = dict(holding.warned)
+        found = (
+            _lease(holding, told, state.policy, now),
+            _idle(holding, told, state.policy, now, wanted),
+            _overrun(holding, told, state.policy, now),
+        )
+        if state.policy.leases.extend == "always" and found[0] is not None and holding.lease_end > now:
+            step = min(state.policy.leases.max_s, holding.lease_end - holding.since)
+            end, _ = extended(holding, step, state, now, room, wanted, allowances)
+            if end is not None:
+                outcome.extensions.append(Extension(holding.claim_id, end))
+                found = (None, *found[1:])
+        ending = next((each for each in found if isinstance(each, Ending)), None)
+        if ending is not None:
+            outcome.endings.append(ending)
+        else:
+            outcome.notices.extend(each for each in found if isinstance(each, Notice) and each.key not in told)
+    return outcome
+
+
+def _lease(holding: Holding, told: dict[str, float], policy: Policy, now: float) -> Notice | Ending | None:
+    """The lease's own end: each notice at its time, then the end."""
+    due = [before_s for before_s in policy.leases.notice_s if now >= holding.lease_end - before_s]
+    if not due:
+        return None
+    key = f"lease {holding.lease_end:.0f} {min(due):.0f}"
+    if now >= holding.lease_end:
+        warned = [at for known, at in told.items() if known.startswith(f"lease {holding.lease_end:.0f} ")]
+        if warned and now >= min(warned) + min(policy.leases.notice_s):
+            return Ending(holding.claim_id, "lease")
+    ends_at = max(holding.lease_end, now + min(policy.leases.notice_s)) if not told else holding.lease_end
+    return Notice(holding.claim_id, "lease", key, ends_at)
+
+
+def _idle(
+    holding: Holding, told: dict[str, float], policy: Policy, now: float, wanted: Wanted
+) -> Notice | Ending | None:
+    """Taken back when it has been idle long enough, sooner if somebody waits for it."""
+    rule, since = policy.idle, holding.idle_since
+    if since is None or now < since + rule.warn_s:
+        return None
+    waited = wanted.by_others(holding)
+    after_s = rule.take_back_waited_s if waited else rule.take_back_s
+    key = f"idle {since:.0f}"
+    told_at = told.get(key, now)
+    ends_at = None if after_s is None else max(since + after_s, told_at + rule.notice_s, holding.protected_until)
+    if ends_at is not None and key in told and now >= ends_at:
+        return Ending(holding.claim_id, "idle")
+    return Notice(holding.claim_id, "idle", key, ends_at)
+
+
+def _overrun(holding: Holding, told: dict[str, float], policy: Policy, now: float) -> Notice | Ending | None:
+    """A server that holds more memory than its share is warned, then stopped if the policy says so."""
+    since = holding.overrun_since
+    if since is None:
+        return None
+    key = f"overrun {since:.0f}"
+    if policy.overrun.action == "warn":
+        return Notice(holding.claim_id, "overrun", key, None)
+    ends_at = told.get(key, now) + policy.overrun.grace_s
+    if key in told and now >= ends_at:
+        return Ending(holding.claim_id, "overrun")
+    return Notice(holding.claim_id, "overrun", key, ends_at)
+
+
+def extended(
+    holding: Holding,
+    seconds: float,
+    state: State,
+    now: float,
+    room: Room,
+    wanted: Wanted,
+    allowances: Allowances,
+) -> tuple[float | None, Reason]:
+    """The new end of a lease that is to last `seconds` longer, or None; and why it is so, or not longer."""
+    rule = state.policy.leases
+    if holding.state == "draining" or now >= holding.lease_end:
+        return None, Reason("extend-ended", {})
+    if rule.extend == "never":
+        return None, Reason("extend-never", {})
+    if wanted.by_others(holding):
+        return None, Reason("extend-waited", {})
+    bounds = [
+        (holding.lease_end + min(seconds, rule.max_s), Reason("extended", {})),
+        (holding.since + rule.max_total_s, Reason("extend-total", {"max_s": rule.max_total_s})),
+        (_until_window(holding, state, now, room), Reason("extend-window", {})),
+    ]
+    allowance = allowances.more(holding.user, holding.groups, holding.weight)
+    bounds.append((holding.lease_end + allowance, Reason("extend-hours", {})))
+    end, reason = min(bounds, key=lambda bound: bound[0])
+    if end < holding.lease_end + min(seconds, rule.min_s, 60.0):
+        return None, reason
+    return end, reason
+
+
+def _until_window(holding: Holding, state: State, now: float, room: Room) -> float:
+    slots = [room.by_uuid[uuid] for uuid in holding.uuids if uuid in room.by_uuid]
+    lead_s = state.policy.windows.lead_s
+    return min((slot.lease_limit(holding.groups, now, lead_s) for slot in slots), default=float("inf"))

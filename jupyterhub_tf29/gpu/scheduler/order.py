@@ -1,0 +1,65 @@
+"""Who stands where in the line.
+
+An admin's word first; then whoever has waited `max_age_s`, in the order of their arrival, so that nobody can be
+passed for ever; then by rank a·F + b·min(age / max_age, 1), ties by arrival and id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
+
+from .fairshare import Standing
+from .policy import FairShare, Policy
+from .state import Ticket
+
+
+def in_order(
+    tickets: Sequence[Ticket], standings: Mapping[str, Standing], policy: Policy, now: float
+) -> list[Ticket]:
+    """The line, first to start first."""
+    if policy.order == "arrival":
+        ordered = sorted(tickets, key=lambda ticket: (ticket.submitted, ticket.id))
+    else:
+        ordered = _by_rank(tickets, standings, policy.fair, now)
+    if any(ticket.place is not None for ticket in tickets):
+        ordered = _with_places(ordered)
+    return ordered
+
+
+def rank(factor: float, age_s: float, fair: FairShare) -> float:
+    """The larger, the sooner."""
+    return fair.share_weight * factor + fair.age_weight * min(max(0.0, age_s) / fair.max_age_s, 1.0)
+
+
+def is_overdue(ticket: Ticket, fair: FairShare, now: float) -> bool:
+    """Whether it has waited so long that only those who came before it are before it."""
+    return now - ticket.submitted >= fair.max_age_s
+
+
+def _by_rank(
+    tickets: Sequence[Ticket], standings: Mapping[str, Standing], fair: FairShare, now: float
+) -> list[Ticket]:
+    first_fresh = now - fair.max_age_s
+    share_of = {user: fair.share_weight * standing.factor for user, standing in standings.items()}
+    per_second = fair.age_weight / fair.max_age_s
+    keyed = []
+    for ticket in tickets:
+        submitted = ticket.submitted
+        if submitted <= first_fresh:
+            keyed.append((0, 0.0, submitted, ticket.id, ticket))
+        else:
+            age = now - submitted
+            score = share_of[ticket.user] + (per_second * age if age > 0 else 0.0)
+            keyed.append((1, -score, submitted, ticket.id, ticket))
+    keyed.sort()  # ids are unique, so tickets themselves are never compared
+    return list(map(itemgetter(4), keyed))
+
+
+def _with_places(ordered: list[Ticket]) -> list[Ticket]:
+    """Those whom an admin has moved go to their places, the others close up around them."""
+    moved = sorted((t for t in ordered if t.place is not None), key=lambda t: (t.place or 0, t.submitted, t.id))
+    line = [ticket for ticket in ordered if ticket.place is None]
+    for ticket in moved:
+        line.insert(max(0, (ticket.place or 1) - 1), ticket)
+    return line

@@ -1,0 +1,45 @@
+"""Why a ticket waits, as codes and values: what `words.say()` makes a sentence of."""
+
+from __future__ import annotations
+
+from ..request import Request
+from .backfill import Head, Terms
+from .decisions import Reason
+from .room import Room
+
+HELD = Reason("held", {})
+
+
+def impossible(request: Request, room: Room) -> Reason | None:
+    """Why it cannot start however long it waits: there is no such unit, or too few; or they are out of service."""
+    fitting = room.pool(request)
+    if request.share_mib is not None:
+        fitting = [slot for slot in fitting if slot.unit.usable_mib >= request.share_mib]
+    asked = {"request": request.in_words(), "count": request.count, "total": len(fitting)}
+    if len(fitting) < request.count:
+        return Reason("never", asked)
+    serving = len(room.serving(request))
+    if serving < request.count:
+        return Reason("out-of-service", {**asked, "serving": serving})
+    return None
+
+
+def waits(request: Request, groups: tuple[str, ...], found: Terms, room: Room, head: Head | None) -> Reason:
+    """Why something that fits this machine does not start now."""
+    slots = room.serving(request)
+    now = room.now
+    free = [slot for slot in slots if slot.has_room(request.share_mib)]
+    if found.bound == "units":
+        moments = sorted(slot.room_at(request.share_mib, now) for slot in slots)
+        counts = {"free": len(free), "count": request.count, "total": len(slots)}
+        return Reason("units", {**counts, "request": request.in_words(), "next_at": moments[request.count - 1]})
+    if found.bound == "no-backfill":
+        return Reason("no-backfill", {})
+    if found.bound == "head":
+        until = None if head is None else head.at
+        return Reason("would-delay", {"until_at": found.until, "head_at": until})
+    kept = [each for slot in free for each in slot.kept_for if each[1] > now and each[2] not in groups]
+    start, end, group = min(kept, default=(now, None, ""))
+    if found.bound == "window-kept":
+        return Reason("window-kept", {"group": group, "until_at": end})
+    return Reason("lease-window", {"group": group, "start_at": start, "until_at": found.until})
