@@ -23,9 +23,11 @@ NAMES = (
     "crypt-key",
     "console-token",
     "console-cookie",
+    "broker-token",
 )
 """What signs browsers' cookies; the proxy's API's password; the tokens of the idle culler and of the check; what
-encrypts auth state in the database; the token of the console, and what signs its cookies."""
+encrypts auth state in the database; the token of the console, and what signs its cookies; the token of
+the GPU broker."""
 
 SECRET_BYTES = 32
 """JupyterHub wants exactly 32 bytes for its cookie secret and its crypt key; it is plenty for the others."""
