@@ -96,6 +96,7 @@ def test_the_scripts_defaults_are_the_schemas():
         "hub_listen_port": str(settings.listen.port),
         "hub_ports_hub": str(settings.ports.hub),
         "hub_ports_proxy_api": str(settings.ports.proxy_api),
+        "hub_ports_console": str(settings.ports.console),
         "hub_network_subnet": settings.network.subnet,
         "hub_network_gateway": settings.network.gateway,
         "hub_storage_datasets": settings.storage.datasets,

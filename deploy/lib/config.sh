@@ -2,6 +2,7 @@
 
 # Defaults of hub.yaml, for the checks before there is anything to read it with. A test holds them to the schema.
 hub_name=tf29hub hub_listen_address=127.0.0.1 hub_listen_port=8000 hub_ports_hub=8081 hub_ports_proxy_api=8099
+hub_ports_console=8082
 hub_network_subnet=172.29.0.0/16 hub_network_gateway=172.29.0.1 hub_storage_datasets="{name}-datasets"
 
 # What is known before installing: hub.yaml's values where this is not the first run, and the options of this one.
@@ -17,8 +18,10 @@ foresee_settings() {
         [[ $key =~ ^[a-z_.]+$ ]] || fail "--set: '${change%%=*}' is no setting of hub.yaml"
         printf -v "${key//./_}" '%s' "${change#*=}"
     done
-    [[ $hub_listen_port =~ ^[0-9]+$ && $hub_ports_proxy_api =~ ^[0-9]+$ && $hub_ports_hub =~ ^[0-9]+$ ]] ||
-        fail "a port is a number from 1 to 65535, found '$hub_listen_port', '$hub_ports_proxy_api' and '$hub_ports_hub'"
+    local port
+    for port in "$hub_listen_port" "$hub_ports_proxy_api" "$hub_ports_hub" "$hub_ports_console"; do
+        [[ $port =~ ^[0-9]+$ ]] || fail "a port is a number from 1 to 65535, found '$port'"
+    done
 }
 
 refuse_new_name() {

@@ -89,5 +89,6 @@ check_ports() {
     check_port "$hub_listen_address" "$hub_listen_port" "where browsers come in" "deploy/up --port N"
     check_port 127.0.0.1 "$hub_ports_proxy_api" "the proxy's API" "deploy/up --set ports.proxy_api=N"
     check_port "$hub_network_gateway" "$hub_ports_hub" "the Hub's API" "deploy/up --set ports.hub=N"
+    check_port 127.0.0.1 "$hub_ports_console" "the page about GPUs" "deploy/up --set ports.console=N"
     step_detail="$hub_listen_address:$hub_listen_port"
 }

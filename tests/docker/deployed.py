@@ -35,6 +35,7 @@ class Deployed:
         self.first_options = [
             *("--name", self.name, "--port", str(self.port)),
             *("--set", f"ports.proxy_api={find_free_port()}", "--set", f"ports.hub={find_free_port()}"),
+            *("--set", f"ports.console={find_free_port()}"),
             *("--set", f"network.subnet={free_subnet(engine)}"),
         ]
 
