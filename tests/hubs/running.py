@@ -89,6 +89,7 @@ class RunningHub:
         self._docker_host = docker_host or (private.url if private else None)
         self._hub: subprocess.Popen[bytes] | None = None
         self._proxy: subprocess.Popen[bytes] | None = None
+        self._console: subprocess.Popen[bytes] | None = None
         self._token = secrets.token_hex(16)
         for path in (self.paths.config, self.paths.state, self.paths.logs):
             path.mkdir(parents=True)
@@ -137,6 +138,18 @@ class RunningHub:
         self._proxy.wait(timeout=10)
         self._proxy = None
 
+    def start_console(self, timeout: float = 30) -> None:
+        """Start the pages about GPUs beside the Hub, and wait until they answer through the proxy."""
+        self._console = self._run("console")
+        wait_until(self._console_answers, "the console answers through the proxy", timeout)
+
+    def kill9_console(self) -> None:
+        """As kill9_hub; `start_console()` starts it again."""
+        assert self._console is not None
+        self._console.kill()
+        self._console.wait(timeout=10)
+        self._console = None
+
     def stop_hub(self) -> None:
         """What the supervisor does at a restart."""
         if self._hub is not None and self._hub.poll() is None:
@@ -147,6 +160,10 @@ class RunningHub:
     def close(self) -> None:
         """End everything and remove what was made. Safe to call twice."""
         self.stop_hub()
+        if self._console is not None:
+            self._console.terminate()
+            self._console.wait(timeout=10)
+            self._console = None
         if self._proxy is not None:
             self._proxy.terminate()
             self._proxy.wait(timeout=10)
@@ -239,7 +256,7 @@ class RunningHub:
         return {
             "name": self.name,
             "listen": {"address": "127.0.0.1", "port": self.port},
-            "ports": {"hub": find_free_port(), "proxy_api": find_free_port()},
+            "ports": {"hub": find_free_port(), "proxy_api": find_free_port(), "console": find_free_port()},
             "network": {"subnet": self._subnet},
             "limits": {
                 "memory": "256M",
@@ -299,6 +316,16 @@ class RunningHub:
             raise RuntimeError(f"the Hub ended with {self._hub.poll()}:\n{self.log()[-6000:]}")
         try:
             return requests.get(f"{self.url}/hub/health", timeout=5, allow_redirects=False).status_code == 200
+        except requests.RequestException:
+            return False
+
+    def _console_answers(self) -> bool:
+        if self._console is not None and self._console.poll() is not None:
+            log = (self.paths.logs / "console.log").read_text(encoding="utf-8")
+            raise RuntimeError(f"the console ended with {self._console.poll()}:\n{log[-3000:]}")
+        try:
+            page = requests.get(f"{self.url}/services/gpus/api/v1/openapi.json", timeout=5)
+            return page.status_code == 200
         except requests.RequestException:
             return False
 
