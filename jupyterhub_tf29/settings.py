@@ -12,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from . import yamlfile
 from .audit.settings import Audit
+from .auth.lockout_settings import Lockout
 from .auth.settings import SignIn
+from .front.settings import Front, Sessions, Tls
 from .gpu.settings import Gpu
 from .units import Duration, Size
 
@@ -143,6 +145,10 @@ class Settings(_Section):
     idle: Idle = Idle()
     gpu: Gpu = Gpu()
     network: Network = Network()
+    front: Front = Front()
+    tls: Tls = Tls()
+    sessions: Sessions = Sessions()
+    lockout: Lockout = Lockout()
     audit: Audit = Audit()
     named_servers: Annotated[int, Field(ge=0)] = 3
     """How many named servers a user may have beside the default one; 0: none."""
