@@ -11,6 +11,7 @@ from .auth.configure import configure_sign_in
 from .check import check_service
 from .console.registration import console_service
 from .culler import culler_service
+from .front.configure import configure_front
 from .profiles import load_profiles
 from .proxy import configure_proxy
 from .settings import Paths, Settings, load_settings
@@ -30,6 +31,7 @@ def configure(c: Any, config_dir: str | None = None) -> None:
     settings = load_settings(paths.config)
     _configure_hub(c, settings, paths)
     _configure_spawner(c, settings, paths)
+    configure_front(c, settings, paths)
     configure_proxy(c, settings, paths)
     configure_sign_in(c, settings, paths)
     culler_service(c, settings, paths)
