@@ -203,6 +203,10 @@ class BrokerClient:
     async def move(self, ticket_id: str, place: int) -> Ticket:
         return (await self._call("POST", f"/v1/tickets/{_part(ticket_id)}/move", {"place": place}))["ticket"]
 
+    async def accept(self, ticket_id: str) -> Ticket:
+        """Take the shorter lease that is on offer. Refused (`state`) where there is none."""
+        return (await self._call("POST", f"/v1/tickets/{_part(ticket_id)}/accept", {}))["ticket"]
+
     async def explain(self, ticket_id: str) -> dict[str, Any]:
         return await self._call("GET", f"/v1/explain/{_part(ticket_id)}")
 
@@ -232,8 +236,12 @@ class BrokerClient:
     async def history(self, hours: float) -> dict[str, Any]:
         return await self._call("GET", "/v1/history", params={"hours": hours})
 
-    async def usage(self, *, start: float, end: float, by: str = "user") -> list[dict[str, Any]]:
-        return (await self._call("GET", "/v1/usage", params={"from": start, "to": end, "by": by}))["usage"]
+    async def usage(
+        self, *, start: float, end: float, by: str = "user", user: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Rows of `gpu_seconds` and `claims` by `user`, `group`, `month` or several of them (`user,month`)."""
+        params = _given(**{"from": start, "to": end, "by": by, "user": user})
+        return (await self._call("GET", "/v1/usage", params=params))["usage"]
 
     async def busy(self, user: str, server: str) -> bool | None:
         """Whether this server's GPUs work; None where it has none, or too few samples say."""
@@ -241,6 +249,16 @@ class BrokerClient:
 
     async def health(self) -> dict[str, Any]:
         return await self._call("GET", "/health")
+
+    async def metrics(self) -> str:
+        """For Prometheus, as it reads them."""
+        try:
+            response = await self._http.get("/metrics")
+        except httpx.HTTPError as error:
+            raise _unavailable(self._socket, error) from error
+        if response.status_code != 200:
+            _answer(response)
+        return response.text
 
     async def events(self, after: int | None = None) -> AsyncIterator[Event]:
         """What happens from now on (or after the event of that id), until the broker goes.
