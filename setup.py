@@ -50,6 +50,7 @@ setup(
         "test": [
             "pytest>=8",
             "pytest-asyncio>=0.24",
+            "pytest-xdist>=3.6",  # tests wait much (engines, hubs, browsers): several files at once
             "hypothesis>=6.100",  # property tests of parsers and names
             "playwright>=1.50",  # drives a real Chromium
             "nvidia-nvml-dev-cu11",  # nvml.h, which the stand-in for the driver is built against
