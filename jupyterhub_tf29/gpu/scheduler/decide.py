@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from .decisions import Decisions, LineEntry
 from .estimate import estimates
-from .fairshare import standings
 from .grants import Round
 from .leases import Wanted, review
-from .order import in_order
+from .order import line_of
 from .reserve import keep
 from .room import Room
-from .state import State, Ticket
+from .state import State
 from .windows import new_releases
 
 
@@ -49,12 +48,6 @@ def decide(state: State, now: float) -> Decisions:
         head.ticket_id if head else None,
         head.at if head else None,
     )
-
-
-def line_of(state: State, now: float) -> list[Ticket]:
-    """All who wait, in the order in which they are considered."""
-    by_rank = state.policy.order == "fair"
-    return in_order(state.tickets, standings(state, now) if by_rank else {}, state.policy, now)
 
 
 def _until(moment: float | None, now: float) -> float | None:

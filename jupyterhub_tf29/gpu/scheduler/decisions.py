@@ -21,8 +21,8 @@ ReasonCode = Literal[
 class Reason(NamedTuple):
     """Why, for machines: a code and the values of its sentence; `gpu.words.say(reason)` makes the sentence.
 
-    `values` hold numbers, times (epoch seconds, keys end in `_at`), group names and words of requests, never the
-    name of another user.
+    `values` hold numbers, durations (keys end in `_s`; moments are seconds from the decision), names of groups and
+    requests (`Request.to_json()`), never the name of another user.
     """
 
     code: ReasonCode
@@ -74,6 +74,8 @@ class Notice(NamedTuple):
     key: str
     ends_at: float | None
     """When, if nothing changes; None: it will not be ended for this."""
+    in_s: float | None
+    """That, in seconds from now."""
 
 
 class Ending(NamedTuple):

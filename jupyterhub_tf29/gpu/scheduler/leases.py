@@ -10,9 +10,11 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from .decisions import Ending, Extension, Notice, Reason
-from .grants import Waiting
+from .grants import Round, Waiting
 from .limits import Allowances
+from .order import line_of
 from .policy import Policy
+from .reserve import keep
 from .room import Room
 from .state import Holding, State
 
@@ -94,7 +96,7 @@ def _lease(holding: Holding, told: dict[str, float], policy: Policy, now: float)
         if warned and now >= min(warned) + min(policy.leases.notice_s):
             return Ending(holding.claim_id, "lease")
     ends_at = max(holding.lease_end, now + min(policy.leases.notice_s)) if not told else holding.lease_end
-    return Notice(holding.claim_id, "lease", key, ends_at)
+    return Notice(holding.claim_id, "lease", key, ends_at, ends_at - now)
 
 
 def _idle(
@@ -111,7 +113,7 @@ def _idle(
     ends_at = None if after_s is None else max(since + after_s, told_at + rule.notice_s, holding.protected_until)
     if ends_at is not None and key in told and now >= ends_at:
         return Ending(holding.claim_id, "idle")
-    return Notice(holding.claim_id, "idle", key, ends_at)
+    return Notice(holding.claim_id, "idle", key, ends_at, None if ends_at is None else ends_at - now)
 
 
 def _overrun(holding: Holding, told: dict[str, float], policy: Policy, now: float) -> Notice | Ending | None:
@@ -121,11 +123,11 @@ def _overrun(holding: Holding, told: dict[str, float], policy: Policy, now: floa
         return None
     key = f"overrun {since:.0f}"
     if policy.overrun.action == "warn":
-        return Notice(holding.claim_id, "overrun", key, None)
+        return Notice(holding.claim_id, "overrun", key, None, None)
     ends_at = told.get(key, now) + policy.overrun.grace_s
     if key in told and now >= ends_at:
         return Ending(holding.claim_id, "overrun")
-    return Notice(holding.claim_id, "overrun", key, ends_at)
+    return Notice(holding.claim_id, "overrun", key, ends_at, ends_at - now)
 
 
 def extended(
@@ -148,7 +150,7 @@ def extended(
     bounds = [
         (holding.lease_end + min(seconds, rule.max_s), Reason("extended", {})),
         (holding.since + rule.max_total_s, Reason("extend-total", {"max_s": rule.max_total_s})),
-        (_until_window(holding, state, now, room), Reason("extend-window", {})),
+        (_until_window(holding, now, room), Reason("extend-window", {})),
     ]
     allowance = allowances.more(holding.user, holding.groups, holding.weight)
     bounds.append((holding.lease_end + allowance, Reason("extend-hours", {})))
@@ -158,7 +160,21 @@ def extended(
     return end, reason
 
 
-def _until_window(holding: Holding, state: State, now: float, room: Room) -> float:
+def may_extend(state: State, claim_id: str, seconds: float, now: float) -> tuple[float | None, Reason]:
+    """The new end of a claim's lease if it is to last `seconds` longer, perhaps less than was asked for; or None.
+
+    The reason says what set the end, or why there is none. Raises KeyError for a claim that nobody holds.
+    """
+    holding = next((each for each in state.holdings if each.claim_id == claim_id), None)
+    if holding is None:
+        raise KeyError(claim_id)
+    room = Room(state, now)
+    round_ = Round(state, now, room, keep(room, state))
+    round_.walk(line_of(state, now))
+    return extended(holding, seconds, state, now, room, Wanted(round_.waiting, room), round_.allowances)
+
+
+def _until_window(holding: Holding, now: float, room: Room) -> float:
     slots = [room.by_uuid[uuid] for uuid in holding.uuids if uuid in room.by_uuid]
-    lead_s = state.policy.windows.lead_s
+    lead_s = room.policy.windows.lead_s
     return min((slot.lease_limit(holding.groups, now, lead_s) for slot in slots), default=float("inf"))

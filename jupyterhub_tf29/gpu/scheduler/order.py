@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
 
-from .fairshare import Standing
+from .fairshare import Standing, standings
 from .policy import FairShare, Policy
-from .state import Ticket
+from .state import State, Ticket
 
 
 def in_order(
@@ -25,6 +25,12 @@ def in_order(
     if any(ticket.place is not None for ticket in tickets):
         ordered = _with_places(ordered)
     return ordered
+
+
+def line_of(state: State, now: float) -> list[Ticket]:
+    """All who wait, in the order in which they are considered."""
+    by_rank = state.policy.order == "fair"
+    return in_order(state.tickets, standings(state, now) if by_rank else {}, state.policy, now)
 
 
 def rank(factor: float, age_s: float, fair: FairShare) -> float:

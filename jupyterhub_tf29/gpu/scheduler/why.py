@@ -15,7 +15,7 @@ def impossible(request: Request, room: Room) -> Reason | None:
     fitting = room.pool(request)
     if request.share_mib is not None:
         fitting = [slot for slot in fitting if slot.unit.usable_mib >= request.share_mib]
-    asked = {"request": request.in_words(), "count": request.count, "total": len(fitting)}
+    asked = {"request": request.to_json(), "count": request.count, "total": len(fitting)}
     if len(fitting) < request.count:
         return Reason("never", asked)
     serving = len(room.serving(request))
@@ -26,20 +26,21 @@ def impossible(request: Request, room: Room) -> Reason | None:
 
 def waits(request: Request, groups: tuple[str, ...], found: Terms, room: Room, head: Head | None) -> Reason:
     """Why something that fits this machine does not start now."""
-    slots = room.serving(request)
-    now = room.now
+    slots, now = room.serving(request), room.now
     free = [slot for slot in slots if slot.has_room(request.share_mib)]
     if found.bound == "units":
         moments = sorted(slot.room_at(request.share_mib, now) for slot in slots)
         counts = {"free": len(free), "count": request.count, "total": len(slots)}
-        return Reason("units", {**counts, "request": request.in_words(), "next_at": moments[request.count - 1]})
+        next_s = moments[request.count - 1] - now
+        return Reason("units", {**counts, "request": request.to_json(), "next_s": next_s})
     if found.bound == "no-backfill":
         return Reason("no-backfill", {})
     if found.bound == "head":
-        until = None if head is None else head.at
-        return Reason("would-delay", {"until_at": found.until, "head_at": until})
+        head_s = max(0.0, head.at - now) if head is not None else 0.0
+        return Reason("would-delay", {"free": len(free), "head_s": head_s})
     kept = [each for slot in free for each in slot.kept_for if each[1] > now and each[2] not in groups]
-    start, end, group = min(kept, default=(now, None, ""))
+    start, end, group = min(kept, default=(now, now, ""))
     if found.bound == "window-kept":
-        return Reason("window-kept", {"group": group, "until_at": end})
-    return Reason("lease-window", {"group": group, "start_at": start, "until_at": found.until})
+        return Reason("window-kept", {"free": len(free), "group": group, "end_s": end - now})
+    lease_s = max(0.0, found.until - now)
+    return Reason("lease-window", {"group": group, "start_s": start - now, "lease_s": lease_s})
