@@ -201,6 +201,11 @@ class Paths:
         return self.state / "broker.sqlite"
 
     @property
+    def throttle(self) -> Path:
+        """Wrong passwords, and the locks that came of them."""
+        return self.state / "throttle.sqlite"
+
+    @property
     def audit(self) -> Path:
         """The audit trail; rotated files are beside it."""
         return self.logs / "audit.jsonl"

@@ -16,7 +16,7 @@ from sqlalchemy import inspect
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import PASSIVE_NO_INITIALIZE, get_history
 
-from .acting import by_whom
+from .acting import HUB, by_whom
 from .trail import record
 
 HUBS_OWN_CLIENT = "jupyterhub"
@@ -172,4 +172,6 @@ def _share(share: Any) -> dict[str, Any]:
 
 
 def _by(owner: str | None) -> dict[str, Any]:
-    return by_whom(owner)
+    """At a sign-in nobody is signed in yet: what changes then is the hub's doing."""
+    whom = by_whom(owner)
+    return whom if whom["actor"] else {**whom, "actor": HUB}

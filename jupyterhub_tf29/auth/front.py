@@ -21,6 +21,8 @@ from tornado.ioloop import PeriodicCallback
 from traitlets import Any as AnyTrait
 from traitlets import Unicode, default
 
+from ..audit.hub import watch
+from ..front.handlers import handlers_of_hub
 from ..i18n import in_language, translator
 from .groups import no_rosters, source_of, united_groups
 from .identity import IdentityStore, NameTaken
@@ -32,6 +34,7 @@ from .refused import SignInRefused
 from .rosters import apply_rosters, ensure_roles
 from .settings import SignIn as SignInSettings
 from .signin_page import bound, page_of
+from .signout import SignOutPage
 from .throttle import Throttle
 from .trail import record
 
@@ -45,6 +48,7 @@ class SignIn(Authenticator):
     accounts = Unicode(config=True, help="The store of accounts and names: an SQLite file, or a database URL.")
     sign_in = AnyTrait(config=True, help="`sign_in` of hub.yaml.")
     paths = AnyTrait(config=True, help="The folders of this installation.")
+    lockout = AnyTrait(config=True, help="`lockout` of hub.yaml.")
     rosters = AnyTrait(
         no_rosters, config=True, help="Who takes and teaches which course: `groups.RosterProvider`."
     )
@@ -72,7 +76,8 @@ class SignIn(Authenticator):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         settings = self.sign_in or SignInSettings()
-        self.throttle = Throttle()
+        kept = self.paths.throttle if self.paths is not None else None
+        self.throttle = Throttle(path=kept, settings=self.lockout)
         self.identities = IdentityStore(self.accounts)
         self._looking = ThreadPoolExecutor(2, thread_name_prefix="sign-in-look")
         self._asked: dict[str, float] = {}
@@ -116,8 +121,11 @@ class SignIn(Authenticator):
         for method in self.methods:
             method.check_allow_config()
 
-    def get_handlers(self, app: Any) -> list[tuple[str, type]]:
-        """The sign-in page, each method's pages below it, those of local accounts; what all templates know."""
+    def get_handlers(self, app: Any) -> list[tuple[Any, ...]]:
+        """The sign-in page, each method's pages below it, those of local accounts; what all templates know.
+
+        The Hub's own follow, all telling the audit trail who acts.
+        """
         app.template_vars.update(  # in place: by now the hub's web application holds the same dictionary
             in_chinese=lambda user: in_language("zh"),
             accounts_waiting=lambda user: getattr(self.local, "waiting_count", 0),
@@ -138,7 +146,8 @@ class SignIn(Authenticator):
                     (url_path_join("/login", method.name, path), bound(handler, method))
                     for path, handler in method.get_handlers(app)
                 ]
-        return routes
+        watch(app)
+        return handlers_of_hub([*routes, ("/logout", SignOutPage)])
 
     def login_address(self, method: Method, base_url: str) -> str:
         """Where people begin to sign in by a method."""
@@ -226,18 +235,12 @@ class SignIn(Authenticator):
         return self.local if self.local is not None and self.local.is_of_this(name) else None
 
     def _groups_into(self, model: dict[str, Any], method: Method, user: Any, db: Any, directory: Any) -> None:
-        """All groups of the user into `model`, the roles of what they teach, changes to the audit trail."""
+        """All groups of the user into `model`, and the roles of what they teach."""
         present = _groups_of(user)
         groups = united_groups(model["name"], method.name, directory, present, self.rosters)
         directories = frozenset(group for group in groups if source_of(group) == method.name)
         ensure_roles(db, self.rosters(model["name"], directories))
         model["groups"] = groups
-        was_admin, admin = bool(user is not None and user.admin), model.get("admin")
-        gained, lost = sorted(set(groups) - present), sorted(present - set(groups))
-        if admin is not None and bool(admin) != was_admin:
-            (gained if admin else lost).append("admin")
-        if gained or lost:
-            record("role-change", name=model["name"], method=method.name, gained=gained, lost=lost)
 
     def _tell_end(self, name: str, owner: str | None) -> None:
         if name not in self._told:

@@ -20,6 +20,7 @@ CONFIG = """
 from pathlib import Path
 
 from jupyterhub_tf29.auth.configure import configure_sign_in
+from jupyterhub_tf29.front.configure import configure_front
 from jupyterhub_tf29.hub import TEMPLATES
 from jupyterhub_tf29.settings import Paths, Settings
 
@@ -37,8 +38,13 @@ c.JupyterHub.proxy_class = "traefik_file"
 c.TraefikProxy.traefik_api_url = "http://127.0.0.1:{api_port}"
 c.TraefikFileProviderProxy.static_config_file = str(here / "traefik.toml")
 c.TraefikFileProviderProxy.dynamic_config_file = str(here / "rules.toml")
-configure_sign_in(c, Settings(sign_in={sign_in!r}), Paths(config=here, state=here, logs=here))
+settings = Settings(sign_in={sign_in!r}, **{settings!r})
+paths = Paths(config=here, state=here, logs=here)
+configure_front(c, settings, paths)
+configure_sign_in(c, settings, paths)
+c.JupyterHub.log_level = "DEBUG"
 c.LocalAuthenticator.auth_refresh_age = 1
+{extra}
 """
 
 
@@ -67,11 +73,22 @@ class LocalHub:
 
 
 @contextmanager
-def local_hub(folder: Path, **sign_in: object) -> Iterator[LocalHub]:
-    """A hub whose `sign_in` settings are these; stopped at the end, its proxy with it."""
+def local_hub(
+    folder: Path, *, settings: dict[str, object] | None = None, extra: str = "", **sign_in: object
+) -> Iterator[LocalHub]:
+    """A hub whose `sign_in` settings are these; stopped at the end, its proxy with it.
+
+    `settings`: other sections of hub.yaml; `extra`: Python at the end of its configuration.
+    """
     port = find_free_port()
     config = CONFIG.format(
-        folder=str(folder), port=port, hub_port=find_free_port(), api_port=find_free_port(), sign_in=sign_in
+        folder=str(folder),
+        port=port,
+        hub_port=find_free_port(),
+        api_port=find_free_port(),
+        sign_in=sign_in,
+        settings=settings or {},
+        extra=extra,
     )
     (folder / "jupyterhub_config.py").write_text(config, encoding="utf-8")
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
