@@ -87,13 +87,15 @@ class Book:
         self.sights: dict[str, Sight] = {}
         self.idle_since: dict[str, float] = {}
         """Claim id → since when all its devices do nothing; not there while one works or nobody can tell."""
+        self.verdicts: dict[str, str] = {}
+        """Claim id → busy, idle or unknown."""
         self.busy_kernels: dict[str, bool | None] = {}
         """Claim id → whether a kernel of its server works, from whatever can tell; not there: nobody can."""
         self.line: dict[str, LineEntry] = {}
         self.offers: dict[str, Offer] = {}
         """The scheduler's last answer, by ticket."""
-        self.troubled: set[str] = set()
-        """Devices whose trouble was told already."""
+        self.troubled: dict[tuple[str, str, int], float] = {}
+        """Device, kind and code of a trouble → when it was told last."""
         self.shortages_told: set[str] = set()
         self._depth = 0
         self._read()

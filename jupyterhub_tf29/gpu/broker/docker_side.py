@@ -83,9 +83,10 @@ class DockerSide:
         """Container → CPUs in use on average since it was last asked for; not there at the first time."""
 
         def job(client: Any) -> dict[str, float]:
-            return {one: self._cpus_since(client, one) for one in container_ids}
+            found = {one: self._cpus_since(client, one) for one in container_ids}
+            return {one: used for one, used in found.items() if used is not None}
 
-        return {one: used for one, used in (await self._call(job)).items() if used is not None}
+        return await self._call(job)
 
     async def info(self) -> dict[str, Any]:
         """The engine's `/info`. Raises EngineSilent."""
@@ -109,7 +110,9 @@ class DockerSide:
 
     def _cpus_since(self, client: Any, container_id: str) -> float | None:
         try:
-            usage = client.stats(container_id, stream=False, one_shot=True)["cpu_stats"]["cpu_usage"]["total_usage"]
+            usage = client.stats(container_id, stream=False, one_shot=True)["cpu_stats"]["cpu_usage"][
+                "total_usage"
+            ]
         except (docker.errors.NotFound, KeyError):
             self._cpu.pop(container_id, None)
             return None

@@ -1,4 +1,4 @@
-"""The broker's view of the Hub: start a ticket's server, stop one whose GPUs are taken back, see whether its user came.
+"""The broker's view of the Hub: start a ticket's server, stop one that must end, see whether its user came.
 
 The token is a service's, with the least scopes that do this (`registration`).
 """
@@ -74,7 +74,7 @@ class HubSide:
             return "gone", words
         return "later", f"{status} {words}"
 
-    async def server(self, user: str, server: str) -> Server | None | Literal["unheard"]:
+    async def server(self, user: str, server: str) -> Server | Literal["unheard"] | None:
         """How a server is; None where it does not run and is not on its way."""
         try:
             response = await self._http.get(f"/users/{quote(user, safe='')}")

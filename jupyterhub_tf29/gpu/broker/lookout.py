@@ -11,8 +11,14 @@ from ..scheduler.idle import Look, verdict
 from .book import Book, Sight
 from .records import ALLOCATED, Claim
 
-LOOKS_KEPT = 2000
-"""Of each claim and device; the idle verdict needs those of about two hours."""
+LOOKS_KEPT = 60
+"""Of each claim and device; a verdict needs ten."""
+
+TOLD_EVERY_S = 3600.0
+"""A trouble that lasts, or comes again, is told so often."""
+
+BUSY_CPUS = 0.2
+"""A container that uses so much of one CPU has a kernel at work, though its GPU may do nothing just now."""
 
 FAULT = N_(
     "A GPU of this workspace has a fault. Save your work; then stop the workspace and start it again to get "
@@ -41,8 +47,8 @@ def troubled(book: Book, troubles: Iterable[Trouble], now: float) -> None:
         device = book.devices.get(trouble.uuid)
         if trouble.quarantine:
             quarantine(book, trouble.uuid, trouble.text, now)
-        elif device and trouble.uuid not in book.troubled:
-            book.troubled.add(trouble.uuid)
+        elif device and now - book.troubled.get((trouble.uuid, trouble.kind, trouble.code), 0.0) >= TOLD_EVERY_S:
+            book.troubled[(trouble.uuid, trouble.kind, trouble.code)] = now
             detail = {"kind": trouble.kind, "code": trouble.code}
             text = dict.fromkeys(LANGUAGES, trouble.text)
             book.tell(now, "device-trouble", text, device=trouble.uuid, level="warning", detail=detail)
@@ -120,31 +126,26 @@ def _watch_share(book: Book, claim: Claim, now: float) -> None:
     over = sum(used.values()) > claim.mib + book.rules.tolerance_mib
     if over != bool(claim.over_since):
         claim.over_since = now if over else 0.0
-        if not over:
-            claim.warned = {key: at for key, at in claim.warned.items() if not key.startswith("overrun")}
         book.put(claim)
 
 
 def _watch_idle(book: Book, claim: Claim, now: float) -> None:
-    """Idle when every device is: since the last of them became so."""
-    since = []
+    """Only the newest looks are kept; since when it is idle is remembered from verdict to verdict."""
+    rows = {}
     for uuid in claim.uuids:
         sight = book.sights.get(uuid)
         if sight is None or sight.sample is None:
-            break
-        looks = sight.looks.setdefault(claim.id, deque(maxlen=LOOKS_KEPT))
-        if not looks or sight.sample.time > looks[-1].time:
-            looks.append(_look(claim, sight.sample, book.busy_kernels.get(claim.id)))
-        found = verdict(looks, now, book.rules.policy.idle)
-        if found.state != "idle" or found.since is None:
-            break
-        since.append(max(found.since, claim.committed_at))
+            book.idle_since.pop(claim.id, None)
+            return
+        row = rows[uuid] = sight.looks.setdefault(claim.id, deque(maxlen=LOOKS_KEPT))
+        if not row or sight.sample.time > row[-1].time:
+            row.append(_look(claim, sight.sample, book.busy_kernels.get(claim.id)))
+    found = verdict(rows, claim.committed_at, now, book.rules.policy.idle)
+    if found.since is None:
+        book.idle_since.pop(claim.id, None)
     else:
-        book.idle_since[claim.id] = max(since, default=now)
-        return
-    if book.idle_since.pop(claim.id, None) is not None:
-        claim.warned = {key: at for key, at in claim.warned.items() if not key.startswith("idle")}
-        book.put(claim)
+        book.idle_since[claim.id] = min(found.since, book.idle_since.get(claim.id, found.since))
+    book.verdicts[claim.id] = found.state
 
 
 def _look(claim: Claim, sample: Sample, kernel_busy: bool | None) -> Look:

@@ -35,7 +35,7 @@ def counted(book: Book, inventory: Inventory, now: float) -> None:
         book.inventory = inventory
         for device in book.devices.values():
             was = before is None or before.device(device.uuid) is not None
-            if was and inventory.device(device.uuid) is None and not _long_gone(book, device):
+            if was and inventory.device(device.uuid) is None:
                 missing(book, device.uuid, now)
             elif before is not None and not was and inventory.device(device.uuid):
                 book.tell(now, "device-back", N_("The GPU is there again."), device=device.uuid)
@@ -113,11 +113,6 @@ def _count(book: Book, found: Any, now: float) -> None:
     if changed or now - known.seen_at >= SEEN_EVERY_S:
         vars(known).update(facts, seen_at=now)
         book.put(known)
-
-
-def _long_gone(book: Book, device: DeviceRecord) -> bool:
-    """At the start of the broker: whether it was told before that this one is missing."""
-    return book.inventory is None and device.uuid in book.troubled
 
 
 # -- containers ------------------------------------------------------------------------------------------------
@@ -215,6 +210,7 @@ def _drain(book: Book, claim: Claim, now: float) -> None:
 def _end(book: Book, claim: Claim, now: float) -> None:
     book.drop(claim)
     book.idle_since.pop(claim.id, None)
+    book.verdicts.pop(claim.id, None)
     for uuid in claim.uuids:
         if uuid in book.sights:
             book.sights[uuid].looks.pop(claim.id, None)

@@ -16,15 +16,21 @@ from ..scheduler.decisions import Decisions, Grant
 from ..words import say, say_ending, say_notice
 from . import accounting
 from .book import Book
-from .records import HELD, OFFERED, RESERVED, Claim, ReleaseRecord, Ticket
+from .records import HELD, OFFERED, RESERVED, WAITING, Claim, ReleaseRecord, Ticket
 from .view import scheduler_state
+
+MAX_ATTEMPTS = 3
+"""A ticket's server is asked to start so often before the ticket is given up."""
+
+RETRY_S = 60.0
+"""Before the second attempt; twice, thrice as long before those after it."""
 
 log = logging.getLogger("tf29hub.broker")
 
 
 @dataclass(frozen=True)
 class ToDo:
-    """Something to ask of the Hub (`start`, `stop`) or of the engine (`remove`)."""
+    """Something to ask of the Hub (`start`, `watch`, `stop`) or of the engine (`remove`)."""
 
     kind: str
     user: str = ""
@@ -70,6 +76,7 @@ def stop(book: Book, claim: Claim, cause: str, now: float, words: str = "") -> N
     ours: dict[str, str] = {
         "asked": N_("An admin stops this workspace, because its GPUs are needed."),
         "cancelled": N_("The place in the line for GPUs was given up."),
+        "not-started": N_("The workspace could not be started when its turn for GPUs came."),
         "no-show": N_("Nobody came for the workspace that was started when its turn for GPUs came."),
     }
     text = {one: in_language(one)(ours[cause]) for one in LANGUAGES} if cause in ours else say_ending(cause)
@@ -82,9 +89,9 @@ def stop(book: Book, claim: Claim, cause: str, now: float, words: str = "") -> N
 def to_do(book: Book) -> list[ToDo]:
     """What is to be asked of Hub and engine, from the book alone: asking twice does no harm."""
     wanted = [
-        ToDo("start", ticket.user, ticket.server, ticket=ticket.id, claim=ticket.claim)
+        ToDo(_FOR_TURN[ticket.state], ticket.user, ticket.server, ticket=ticket.id, claim=ticket.claim)
         for ticket in book.tickets.values()
-        if ticket.state == HELD
+        if ticket.state in _FOR_TURN
     ]
     wanted += [
         ToDo(
@@ -95,6 +102,9 @@ def to_do(book: Book) -> list[ToDo]:
     ]
     wanted += [ToDo("remove", container=one, why=why) for one, why in book.intruders.items()]
     return wanted
+
+
+_FOR_TURN = {HELD: "start", OFFERED: "watch"}
 
 
 def start_accepted(book: Book, ticket: Ticket, now: float) -> None:
@@ -123,6 +133,30 @@ def start_unheard(book: Book, ticket: Ticket, now: float) -> None:
     with book.change(now):
         ticket.hold_until = now + book.rules.hold_s
         book.put(ticket)
+
+
+def start_failed(book: Book, ticket: Ticket, now: float, *, counts: bool) -> None:
+    """The start failed at the Hub; `counts` where it was not for want of memory or a busy Hub. The GPUs go on."""
+    with book.change(now):
+        claim = book.claims.get(ticket.claim)
+        try_again(book, ticket, now, counts)
+        if claim and claim.held:
+            claim.ticket = ""
+            stop(book, claim, "not-started", now)
+
+
+def try_again(book: Book, ticket: Ticket, now: float, counts: bool = True) -> None:
+    """Its server did not start: keep the place and try later, not for ever if it `counts`. Inside a change."""
+    if counts:
+        ticket.attempts += 1
+    if ticket.attempts >= MAX_ATTEMPTS:
+        book.drop(ticket)
+        sentence = N_("Your turn for GPUs came, but the workspace could not be started. Please start it yourself.")
+        book.tell(now, "ticket-failed", sentence, about=ticket, level="error")
+        return
+    ticket.state, ticket.claim, ticket.hold_until, ticket.ready_at = WAITING, "", 0.0, 0.0
+    ticket.retry_at = now + RETRY_S * max(1, ticket.attempts)
+    book.put(ticket)
 
 
 def server_ready(book: Book, ticket: Ticket, now: float) -> None:

@@ -17,12 +17,6 @@ from .book import Book
 from .records import ALLOCATED, DRAINING, HELD, RESERVED, WAITING, Claim, Ticket
 from .view import scheduler_state
 
-MAX_ATTEMPTS = 3
-"""A ticket's server is asked to start so often before the ticket is given up."""
-
-RETRY_S = 60.0
-"""Before the second attempt; twice, thrice as long before those after it."""
-
 
 class Refused(Exception):
     """No, and why: `text` in each language, `code` for programs, an HTTP `status`."""
@@ -140,7 +134,7 @@ def accept(book: Book, ticket_id: str, lease_s: float | None, now: float) -> Tic
     """Take the shorter lease that is on offer, or any of at least `lease_s`. Raises Refused."""
     ticket = find_ticket(book, ticket_id)
     offer = book.offers.get(ticket.id)
-    shortest = lease_s or (offer.lease_s if offer else 0.0)
+    shortest = lease_s or (offer.accepts_s if offer else 0.0)
     if ticket.state != WAITING or not shortest:
         raise Refused(409, "state", N_("No shorter lease is on offer for this place in the line."))
     with book.change(now):
@@ -174,18 +168,18 @@ def extend(book: Book, claim_id: str, seconds: float, now: float) -> Claim:
 
 
 def lengthen(book: Book, claim: Claim, lease_end: float, now: float) -> None:
-    """Inside a change. What was said about the former end is said anew before the new one."""
+    """Inside a change."""
     claim.lease_end = lease_end
-    claim.warned = {key: at for key, at in claim.warned.items() if not key.startswith("lease")}
     book.put(claim)
     book.tell(now, "extended", N_("The lease of the GPUs was extended."), about=claim, detail={"until": lease_end})
 
 
-def end(book: Book, claim_id: str, reason: str, now: float) -> None:
+def end(book: Book, claim_id: str, reason: str, now: float) -> Claim:
     """An admin, or its user, ends it: its server is stopped. Raises Refused (`unknown`)."""
     claim = _claim(book, claim_id)
     with book.change(now):
         turns.stop(book, claim, "asked", now, reason)
+    return claim
 
 
 def drain(book: Book, uuid: str, reason: str, now: float) -> None:
@@ -198,13 +192,20 @@ def drain(book: Book, uuid: str, reason: str, now: float) -> None:
 
 
 def bring_back(book: Book, uuid: str, now: float) -> None:
-    """Into service again: an admin has looked at it. Raises Refused (`unknown`)."""
+    """Into service again: an admin has looked at it. Raises Refused (`unknown`).
+
+    One that the machine has no more, and nobody holds, is forgotten.
+    """
     device = _device(book, uuid)
     with book.change(now):
+        if book.inventory is not None and book.inventory.device(uuid) is None and not book.holders(uuid):
+            book.drop(device)
+            book.tell(now, "device-forgotten", N_("The missing GPU was struck off the list."), device=uuid)
+            return
         device.drained = device.quarantined = ""
         device.drained_at = device.quarantined_at = 0.0
         book.put(device)
-        book.troubled.discard(uuid)
+        book.troubled = {key: at for key, at in book.troubled.items() if key[0] != uuid}
         book.tell(now, "device-returned", N_("An admin put the GPU back into service."), device=uuid)
         if book.ready:
             turns.decide_now(book, now)
@@ -267,7 +268,7 @@ def _refusal(book: Book, wish: Wish, ticket: Ticket) -> Refused | None:
     entry = book.line.get(ticket.id)
     if entry and entry.reason.code == "never":
         return Refused(409, "impossible", say(entry.reason))
-    if entry and entry.reason.code.startswith("limit-") and entry.estimate_s is None:
+    if entry and entry.reason.code in ("limit-gpus", "limit-hours"):  # a group's limit can be waited for
         return Refused(409, "limit", say(entry.reason))
     if not wish.may_wait:
         return Refused(409, "no-wait", say(entry.reason) if entry else N_("No GPU is free."))
@@ -279,21 +280,7 @@ def _after_its_turn(book: Book, ticket: Ticket, reason: str, now: float) -> None
     if ticket.state != HELD or reason in ("cancelled", "stopped", "replaced", "no-show"):
         book.drop(ticket)
         return
-    try_again(book, ticket, now)
-
-
-def try_again(book: Book, ticket: Ticket, now: float, counts: bool = True) -> None:
-    """Its server did not start: keep the place and try later, not for ever if it `counts`. Inside a change."""
-    if counts:
-        ticket.attempts += 1
-    if ticket.attempts >= MAX_ATTEMPTS:
-        book.drop(ticket)
-        sentence = N_("Your turn for GPUs came, but the workspace could not be started. Please start it yourself.")
-        book.tell(now, "ticket-failed", sentence, about=ticket, level="error")
-        return
-    ticket.state, ticket.claim, ticket.hold_until, ticket.ready_at = WAITING, "", 0.0, 0.0
-    ticket.retry_at = now + RETRY_S * max(1, ticket.attempts)
-    book.put(ticket)
+    turns.try_again(book, ticket, now)
 
 
 def renewed(claim: Claim) -> float:
