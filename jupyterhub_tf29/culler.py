@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from typing import Any
 
+from jupyterhub_idle_culler import IdleCuller
+
+from .arbiter import GpuArbiter
+from .gpu.client import BrokerClient
+from .profiles import load_profiles
 from .secretfiles import read_secret
 from .settings import Paths, Settings, load_settings
+from .watchedfile import WatchedFile
 
 SERVICE = "idle-culler"
 SCOPES = ("list:users", "read:users:activity", "read:servers", "delete:servers")
@@ -44,11 +49,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "It takes no arguments: when servers are stopped stands in hub.yaml, under `idle`."
 
 
+def make_culler(settings: Settings, paths: Paths) -> IdleCuller:
+    """The culler as hub.yaml says; where GPUs may be handed out, the broker has a say. Raises ConfigError."""
+    culler = IdleCuller()
+    if settings.gpu.managed is not False:
+        menu = WatchedFile(paths.config / "profiles.yaml", lambda path: load_profiles(path, settings.limits))
+        culler.cull_arbiter_hook = GpuArbiter(BrokerClient(paths.broker_socket), menu.get)
+    culler.initialize(culler_arguments(settings))
+    return culler
+
+
 def run(args: argparse.Namespace) -> int:
-    """Become the idle culler. Does not return."""
+    """Be the idle culler, until it is stopped."""
     paths = Paths.from_environment()
     settings = load_settings(paths.config)
     # In the environment rather than on the command line, which everyone on the machine can read.
-    environment = {**os.environ, "JUPYTERHUB_API_TOKEN": read_secret(paths, "culler-token")}
-    command = [sys.executable, "-m", "jupyterhub_idle_culler", *culler_arguments(settings)]
-    os.execve(sys.executable, command, environment)  # noqa: S606  (no shell is the point)
+    os.environ["JUPYTERHUB_API_TOKEN"] = read_secret(paths, "culler-token")
+    make_culler(settings, paths).start()
+    return 0

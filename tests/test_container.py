@@ -1,8 +1,11 @@
 """The hardening that no configuration takes away, and the admin's settings that win."""
 
+from dataclasses import replace
+
 import pytest
 
 from jupyterhub_tf29.spawner.container import (
+    Gpus,
     Limits,
     UnsafeContainer,
     Workspace,
@@ -100,3 +103,26 @@ def test_thread_counts_fit_the_quota(cpus, threads):
     environment = cpu_environment(cpus)
     assert environment["OMP_NUM_THREADS"] == environment["TF_NUM_INTRAOP_THREADS"] == threads
     assert environment["NVIDIA_VISIBLE_DEVICES"] == "void"
+
+
+GRANTED = Gpus([{"DeviceIDs": ["GPU-1"]}], {"NVIDIA_VISIBLE_DEVICES": "GPU-1"})
+NONE = Gpus(environment={"NVIDIA_VISIBLE_DEVICES": "void"})
+
+
+def test_granted_gpus_reach_the_container_and_nobodys_own_setting_wins():
+    everything = {"NVIDIA_VISIBLE_DEVICES": "all"}
+    for gpus, requests, visible in [(GRANTED, GRANTED.device_requests, "GPU-1"), (NONE, [], "void")]:
+        done = complete(
+            {"host_config": {}, "environment": dict(everything)},
+            replace(WORKSPACE, gpus=gpus, environment=dict(everything)),
+        )
+        assert done["host_config"]["DeviceRequests"] == requests
+        assert done["environment"]["NVIDIA_VISIBLE_DEVICES"] == visible
+
+
+def test_where_gpus_are_handed_out_nobody_takes_any_by_hand():
+    by_hand = {"DeviceRequests": [{"Count": -1, "Capabilities": [["gpu"]]}]}
+    with pytest.raises(UnsafeContainer, match=r"gpu\.managed"):
+        complete({"host_config": dict(by_hand)}, replace(WORKSPACE, gpus=NONE))
+    kept = complete({"host_config": dict(by_hand)}, WORKSPACE)["host_config"]["DeviceRequests"]
+    assert kept == by_hand["DeviceRequests"]

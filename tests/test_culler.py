@@ -2,7 +2,8 @@ import pytest
 from jupyterhub_idle_culler import IdleCuller
 from traitlets.config import Config
 
-from jupyterhub_tf29.culler import NEVER, culler_arguments, culler_service
+from jupyterhub_tf29.arbiter import GpuArbiter
+from jupyterhub_tf29.culler import NEVER, culler_arguments, culler_service, make_culler
 from jupyterhub_tf29.secretfiles import ensure_secrets, read_secret
 from jupyterhub_tf29.settings import Paths, Settings
 
@@ -61,3 +62,12 @@ def test_its_token_is_not_on_the_command_line_and_its_rights_are_few(tmp_path):
     assert role["services"] == ["idle-culler"]
     assert set(role["scopes"]) == {"list:users", "read:users:activity", "read:servers", "delete:servers"}
     assert not any(token in word for word in culler_arguments(Settings()))
+
+
+@pytest.mark.parametrize(("managed", "asked"), [("auto", True), (True, True), (False, False)])
+def test_where_gpus_are_handed_out_the_broker_has_a_say(tmp_path, managed, asked):
+    (tmp_path / "profiles.yaml").write_text("profiles:\n- {slug: cpu, display_name: CPU}\n")
+    paths = Paths(config=tmp_path, state=tmp_path, logs=tmp_path)
+    culler = make_culler(Settings.model_validate({"gpu": {"managed": managed}}), paths)
+    assert isinstance(culler.cull_arbiter_hook, GpuArbiter) is asked
+    assert culler.timeout == 7200

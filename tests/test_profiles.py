@@ -24,7 +24,7 @@ def load_text(tmp_path):
 def test_the_example_is_a_valid_menu_with_hidden_gpu_profiles():
     profiles = load_profiles(EXAMPLES / "profiles.yaml", Limits())
     assert [profile.slug for profile in profiles.on_menu(gpus_managed=False)] == ["cpu-small", "cpu-large"]
-    assert {"gpu", "gpu-2"} <= {profile.slug for profile in profiles.on_menu(gpus_managed=True)}
+    assert {"gpu", "gpu-2", "gpu-share"} <= {profile.slug for profile in profiles.on_menu(gpus_managed=True)}
     assert profiles.default_on_menu(gpus_managed=False).slug == "cpu-small"
 
 
@@ -114,3 +114,54 @@ def test_a_gpu_in_a_choice_hides_the_profile_too(load_text):
 )  # fmt: skip
 def test_words_in_the_readers_language(text, language, words):
     assert in_words(text, language) == words
+
+
+def menu_with(gpu):
+    return f"profiles:\n- slug: a\n  display_name: a\n  override:\n    gpu: {gpu}\n"
+
+
+@pytest.mark.parametrize(
+    ("gpu", "asked", "lease"),
+    [
+        ("{}", "1 GPU", None),
+        ("{count: 2, model: A100, min_memory: 20G, lease: 4h}", "2 GPUs (A100, 20480 MiB or more)", 14400),
+        ("{share: 4G}", "a share of 4096 MiB", None),
+        ("{mig: 1g.5gb, count: 2}", "2 MIG slices 1g.5gb", None),
+    ],
+    ids=["one", "narrowed", "share", "MIG"],
+)
+def test_what_a_workspace_asks_of_the_gpus(load_text, gpu, asked, lease):
+    (profile,) = load_text(menu_with(gpu)).profiles
+    assert profile.override.gpu.request.in_words() == asked
+    assert profile.override.gpu.lease == lease
+    assert profile.needs_gpu
+
+
+@pytest.mark.parametrize(
+    ("gpu", "says"),
+    [
+        ("{share: 4G, mig: 1g.5gb}", "share and mig exclude one another"),
+        ("{share: 4G, count: 2}", "share is of one GPU"),
+        ("{share: 4K}", "greater than or equal to"),
+        ("{count: 0}", "greater than or equal to 1"),
+        ("{mig: small}", "string should match pattern"),
+        ("{lease: 1s}", "greater than or equal to 60"),
+        ("{gpus: 2}", "there is no such setting"),
+    ],
+    ids=["two kinds", "shares", "tiny share", "none", "no MIG profile", "short lease", "unknown key"],
+)
+def test_a_wish_for_gpus_that_makes_no_sense_says_so(load_text, gpu, says):
+    with pytest.raises(ConfigError) as error:
+        load_text(menu_with(gpu))
+    assert says in str(error.value)
+    assert "profiles[0].override.gpu" in str(error.value)
+
+
+def test_a_typed_number_may_be_about_gpus(load_text):
+    (profile,) = load_text(
+        "profiles:\n- slug: a\n  display_name: a\n  profile_options:\n    m:\n      display_name: m\n"
+        "      choices: {x: {display_name: x}}\n"
+        "      unlisted_choice: {display_name: o, min: 1, max: 9, override: {gpu: {share: '{value}G'}}}\n"
+    ).profiles
+    assert profile.needs_gpu
+    assert profile.profile_options["m"].unlisted_choice.override_for(3).gpu.request.share_mib == 3072
