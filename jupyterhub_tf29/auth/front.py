@@ -90,7 +90,8 @@ class SignIn(Authenticator):
         self.local = next((method for method in self.methods if method.name == "local"), None)
         if self.local is not None:  # they are users from the start: nobody else gets their names by asking
             names = self.local.method.admins if self.local.method else []
-            self.admin_users = {*self.admin_users, *(self.local.hub_name(name) for name in names)}
+            named: set[str] = self.admin_users  # type: ignore[has-type]
+            self.admin_users = named | {self.local.hub_name(name) for name in names}
 
     # names
 
@@ -109,7 +110,12 @@ class SignIn(Authenticator):
 
     def validate_username(self, username: str) -> bool:
         """JupyterHub's rules, and those of `names` behind the prefix."""
-        return super().validate_username(username) and is_legal_name(self._without_prefix(username))
+        own_name = self._without_prefix(username)
+        return super().validate_username(username) and is_legal_name(own_name, also=self._also_in_names)
+
+    @property
+    def _also_in_names(self) -> str:
+        return max((method.also_in_names for method in self.methods), key=len, default="")
 
     def _without_prefix(self, name: str) -> str:
         return name.removeprefix(self.prefix_in(name))
@@ -254,7 +260,7 @@ class SignIn(Authenticator):
         """A user was added to the hub. Raises ValueError for a name that nobody could have."""
         if user.name != self.normalize_username(user.name):
             raise ValueError(f"{user.name!r} is not a normal name: {self.normalize_username(user.name)!r} is")
-        check_name(self._without_prefix(user.name))
+        check_name(self._without_prefix(user.name), also=self._also_in_names)
         super().add_user(user)
         if self.local is not None and self.local.is_of_this(user.name):
             self.local.note_user(self.local.own_name(user.name))

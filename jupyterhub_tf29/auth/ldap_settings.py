@@ -18,8 +18,6 @@ class LdapUsers(Section):
     """Such as `ou=people,dc=example,dc=edu`."""
     filter: str = "(uid={username})"
     """Active Directory: `(sAMAccountName={username})`. What is typed stands in it as data, never as syntax."""
-    bind_dn: str = ""
-    """Who searches; its password is the secret `<name>-bind-password`. Empty: anonymous."""
 
     @field_validator("filter")
     @classmethod
@@ -58,8 +56,11 @@ class LdapMethod(MethodSettings):
     """Bind: the distinguished name of a person, such as `uid={username},ou=people,dc=example,dc=edu`."""
     users: LdapUsers | None = None
     """Search-and-bind: instead of `bind_dn`."""
-    username_attribute: str = ""
-    """Whose value is the person's name here; default: what they typed."""
+    search_dn: str = ""
+    """Who searches, and looks again at those who are signed in; its password is the secret `<name>-bind-password`.
+    Empty: nobody; then searches are anonymous, or a person's own where `bind_dn` is used."""
+    username_attribute: str = "uid"
+    """Whose value is the person's name here; Active Directory: `sAMAccountName`."""
     id_attribute: str = "entryUUID"
     """What stays when a person is renamed; Active Directory: `objectGUID`."""
     groups: LdapGroups | None = None
@@ -70,7 +71,7 @@ class LdapMethod(MethodSettings):
     timeout: Duration = 5
     """For connecting and for each answer of one server."""
     refresh: Duration = 300
-    """How often those who are signed in are looked up again: who left a group is out by then."""
+    """How often those who are signed in are looked up again: who left a group or is locked is out by then."""
 
     @field_validator("servers")
     @classmethod

@@ -12,6 +12,7 @@ from __future__ import annotations
 import inspect
 import unicodedata
 from collections.abc import Iterable
+from contextvars import ContextVar
 from typing import Any
 
 from jupyterhub.auth import Authenticator
@@ -23,6 +24,9 @@ from .names import is_legal_name, normalize_name
 from .refused import SignInRefused
 from .throttle import Throttle
 from .trail import record
+
+_refused_for: ContextVar[str] = ContextVar("refused_for", default="")
+"""Which step of JupyterHub's chain said no: it tells nobody."""
 
 LABELS = {
     "local": N_("Local account"),
@@ -41,6 +45,8 @@ class Method(Authenticator):
 
     form = False
     """Whether it takes a name and a password from our own page."""
+    also_in_names = ""
+    """Characters of its users' names beside those that `names` allows everybody."""
     hidden = False
     """Whether the sign-in page says nothing of it."""
 
@@ -87,7 +93,10 @@ class Method(Authenticator):
 
     def validate_username(self, username: str) -> bool:
         """JupyterHub's rules and those of `names`."""
-        return super().validate_username(username) and is_legal_name(username)
+        legal = super().validate_username(username) and is_legal_name(username, also=self.also_in_names)
+        if not legal:
+            _refused_for.set("invalid-name")
+        return legal
 
     # who may come in
 
@@ -96,11 +105,14 @@ class Method(Authenticator):
         if self.method is None:
             return super().check_allowed(username, authentication)
         groups = (authentication or {}).get("groups") or []
-        return (
+        allowed = (
             self.method.allow_all
             or self._is_listed(username, [*self.method.allowed_users, *self.method.admins])
             or self.is_in_one_of(groups, [*self.method.allowed_groups, *self.method.admin_groups])
         )
+        if not allowed:
+            _refused_for.set("not-allowed")
+        return allowed
 
     def is_admin(self, handler: Any, authentication: dict[str, Any]) -> bool | None:
         """By name or group; where `admin_groups` are set they also take the right away. None: as it was."""
@@ -136,6 +148,7 @@ class Method(Authenticator):
     async def get_authenticated_user(self, handler: Any, data: Any) -> dict[str, Any] | None:
         """JupyterHub's chain in the method's own names, then the hub's; told to the audit trail."""
         attempt = {"method": self.name, "address": handler.request.remote_ip, "name": typed_name(data)}
+        _refused_for.set("")
         try:
             model = await super().get_authenticated_user(handler, data)
             if model is not None and self.front is not None:
@@ -150,11 +163,22 @@ class Method(Authenticator):
             sentence = _("Sign-in does not work at the moment. Please tell an admin.")
             raise SignInRefused(503, sentence, cause="error") from None
         if model is None:
-            record("sign-in", outcome="failure", **attempt, reason=getattr(handler, "refused_for", "wrong"))
+            cause = _refused_for.get() or getattr(handler, "refused_for", "wrong")
+            record("sign-in", outcome="failure", **attempt, reason=cause)
+            self._tell_why(handler, cause)
             return None
         attempt["name"] = model["name"]
         record("sign-in", outcome="success", **attempt, reason="", admin=bool(model.get("admin")))
         return model
+
+    def _tell_why(self, handler: Any, cause: str) -> None:
+        """Whoever typed the right password may know why it does not help. Raises SignInRefused."""
+        _ = translator(handler.request.headers.get("Accept-Language"))
+        if self.form and cause == "not-allowed":
+            raise SignInRefused(403, _("You may not use this hub. Ask an admin."), cause=cause)
+        if self.form and cause == "invalid-name":
+            sentence = _("Your name has characters in it that a name here cannot have. Please tell an admin.")
+            raise SignInRefused(403, sentence, cause=cause)
 
     async def look_again(self, user: Any, handler: Any) -> dict[str, Any] | bool:
         """`refresh_user`, and whether they still may come in; a model has "admin" and the directory's "groups"."""

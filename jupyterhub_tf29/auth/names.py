@@ -19,6 +19,9 @@ MAX_LENGTH = 200
 PUNCTUATION = "._-@+"
 """Beside letters and digits. No slash or percent: names stand in addresses. No space: nobody sees two."""
 
+FOREIGN = " ',()[]&·"
+"""What names of directories have beside that: `o'brien`, `li, wei (physics)`. Single blanks, not at the ends."""
+
 _SHOWS_NOTHING = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 """Letters and marks (by their category) that are drawn as nothing at all."""
 
@@ -36,8 +39,8 @@ def normalize_name(name: str) -> str:
     return name
 
 
-def check_name(name: str) -> None:
-    """Raise AccountError where `name`, already normalised, is not a legal name of an account."""
+def check_name(name: str, *, also: str = "") -> None:
+    """Raise AccountError where `name`, already normalised, is not legal. `also`: characters that are, too."""
     if not name:
         raise AccountError("A name is needed.")
     if len(name) > MAX_LENGTH:
@@ -49,22 +52,24 @@ def check_name(name: str) -> None:
     if not (_is_letter(name[0]) or (name[0].isascii() and name[0].isdigit())):
         raise AccountError("A name begins with a letter or a digit.")
     for character in name:
-        if not _is_allowed(character):
+        if not _is_allowed(character) and character not in also:
             raise AccountError(
                 "A name consists of letters, digits and {punctuation}; {found} is none of these.",
                 punctuation=" ".join(PUNCTUATION),
                 found=_shown(character),
             )
+    if name != " ".join(name.split()):
+        raise AccountError("A name has no blanks at its ends, nor two of them side by side.")
     if len(_scripts(name)) > 1 and not _scripts(name) <= _WRITTEN_TOGETHER:
         raise AccountError(
             "A name does not mix alphabets such as Latin and Cyrillic, whose letters look the same."
         )
 
 
-def is_legal_name(name: str) -> bool:
+def is_legal_name(name: str, *, also: str = "") -> bool:
     """Whether `check_name` has nothing to say."""
     try:
-        check_name(name)
+        check_name(name, also=also)
     except AccountError:
         return False
     return True

@@ -5,6 +5,7 @@
 needed_for_unit='
 shellcheck               shellcheck     checks the shell scripts
 git                      git            lists the files to check
+slapd                    slapd          the directory of the tests of LDAP
 gcc                      gcc            compiles the stand-in for NVIDIA's driver (tests/gpulab)
 /usr/include/stdio.h     libc6-dev      as above
 '
