@@ -13,6 +13,7 @@ from jupyterhub_tf29.spawner.gpudesk import GpuDesk, is_for_user
 from tests.brokerlike import BrokerLike
 
 ADA = ("ada", "")
+ONE = {"uuid": "GPU-1"}
 
 
 @pytest.fixture
@@ -51,12 +52,7 @@ async def settled(condition):
 
 @pytest.mark.parametrize(
     ("managed", "devices", "known"),
-    [
-        ("auto", [{"uuid": "GPU-1"}], True),
-        ("auto", [], False),
-        (True, [], True),
-        (False, [{"uuid": "GPU-1"}], False),
-    ],
+    [("auto", [ONE], True), ("auto", [], False), (True, [], True), (False, [ONE], False)],
     ids=["auto, some", "auto, none", "yes", "no"],
 )
 async def test_whether_gpus_are_handed_out(broker, make_desk, managed, devices, known):
@@ -114,17 +110,8 @@ class Heard:
 
 
 def event(number, kind="warn-lease", user="ada", level="warning", **more):
-    text = {"en": "Soon.", "zh": "很快。"}
-    return {
-        "id": number,
-        "time": 0,
-        "kind": kind,
-        "user": user,
-        "server": "",
-        "level": level,
-        "text": text,
-        **more,
-    }
+    said = {"kind": kind, "user": user, "server": "", "level": level, "text": {"en": "Soon.", "zh": "很快。"}}
+    return {"id": number, "time": 0, **said, **more}
 
 
 class Stream:

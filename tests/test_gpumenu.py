@@ -142,11 +142,8 @@ def test_the_menu_shows_lines_and_the_lease(profiles):
 
 
 def test_the_menu_shows_own_places_with_a_way_out(profiles):
-    places = [
-        ticket(),
-        ticket(id="t2", server="lab", state="held", profile="gone"),
-        ticket(id="t3", offer={"lease_s": 1800}),
-    ]
+    held = ticket(id="t2", server="lab", state="held", profile="gone")
+    places = [ticket(), held, ticket(id="t3", offer={"lease_s": 1800})]
     menu = gpu_menu(
         profiles.profiles, {}, places, "en", line_url="/services/gpus/", meanwhile_url="/hub/spawn/ada/cpu"
     )
