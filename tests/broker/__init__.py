@@ -1,0 +1,1 @@
+"""A machine in memory for tests of the broker's book: cards, containers, processes, and a clock that is turned."""
