@@ -1,1 +1,1 @@
-"""The console: pages about GPUs behind the Hub's sign-in, their JSON API, and metrics. A service, not a part of the Hub."""
+"""The console: pages about GPUs behind the Hub's sign-in, their JSON API, metrics; a process beside the Hub."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..gpu.client import Claim, Ticket
 from ..i18n import N_
 from .api import ApiHandler
 from .base import NOT_ALLOWED, Refused, log
@@ -63,10 +64,10 @@ class Return(Action):
 class ClaimHandler(Action):
     """Acts on one claim, which is one's own unless one is an admin."""
 
-    async def allowed_claim(self, claim_id: str) -> dict[str, Any]:
+    async def allowed_claim(self, claim_id: str) -> Claim:
         """The claim. Raises Refused as if it were not there where it is not this person's."""
         claims = await self.feed.broker.claims()
-        claim = next((dict(one) for one in claims if one["id"] == claim_id), None)
+        claim = next((one for one in claims if one["id"] == claim_id), None)
         if claim is None or not (self.person.sees_all or self.person.owns(claim["user"])):
             raise Refused(404, "unknown", N_("This is not held any more."))
         if not self.person.may_act_on(claim["user"]):
@@ -95,15 +96,15 @@ class End(ClaimHandler):
         reason = self.reason(needed=not own)
         told = reason if own else f"{reason} ({self.person.name})"
         await self.feed.broker.end(claim_id, told or N_("given back by its user"))
-        await self.done("end", self._(N_("The server is being stopped, and its GPU given back.")))
+        await self.done("end", self._(N_("The workspace is being stopped, and its GPU given back.")))
 
 
 class TicketHandler(Action):
     """Acts on one place in the line, which is one's own unless one is an admin."""
 
-    async def allowed_ticket(self, ticket_id: str) -> dict[str, Any]:
+    async def allowed_ticket(self, ticket_id: str) -> Ticket:
         tickets = await self.feed.broker.tickets()
-        ticket = next((dict(one) for one in tickets if one["id"] == ticket_id), None)
+        ticket = next((one for one in tickets if one["id"] == ticket_id), None)
         if ticket is None or not (self.person.sees_all or self.person.owns(ticket["user"])):
             raise Refused(404, "unknown", N_("This place in the line is gone."))
         if not self.person.may_act_on(ticket["user"]):
@@ -127,7 +128,7 @@ class Accept(TicketHandler):
         self.body({})
         await self.allowed_ticket(ticket_id)
         await self.feed.broker.accept(ticket_id)
-        await self.done("accept", self._(N_("The offer is taken. The server starts as soon as the GPU is held.")))
+        await self.done("accept", self._(N_("The offer is taken. The workspace starts as soon as the GPU is held.")))
 
 
 class Move(TicketHandler):

@@ -77,7 +77,11 @@ def make_application(settings: Settings, feed: Feed, hub_auth: HubOAuth, cookie_
         extend=gpu.lease.extend,
         longest_extension_s=gpu.lease.longest,
         hub_title=settings.title,
-        page_values={"in_chinese": in_language("zh")},
+        page_values={
+            "in_chinese": in_language("zh"),
+            # how many wait for an account, and whether this person has one, only the Hub knows
+            "local_accounts": settings.sign_in.local is not None,
+        },
         log_function=_log_request,
     )
 

@@ -86,6 +86,7 @@ class GpuHandler(PageHandler):
             "duration": lambda seconds: words.duration(seconds, _),
             "moment": lambda iso: words.clock(datetime.datetime.fromisoformat(iso).timestamp()),
             "size": words.mebibytes,
+            "of_size": words.of_mebibytes,
             "said": lambda text: words.sentence(text, self.language),
             "asked_for": lambda request: words.asked_for(request, _),
             "state_words": words.STATES,

@@ -1,7 +1,7 @@
 """Pages in the Hub's own look: its templates and ours, for a process beside the Hub.
 
 The Hub's `page.html` has scripts in the page. A strict Content-Security-Policy lets only those run that carry the
-nonce of this answer, so it is put into the templates as they are loaded: what a user wrote comes later, and gets none.
+nonce of this answer, so it is put into the templates as they are loaded: what users wrote comes later, without.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 WIDTH, HEIGHT = 240, 36
 """The viewBox; the page stretches it."""
@@ -49,10 +50,10 @@ def sparkline(points: Sequence[Point], start: float, end: float, top: float) -> 
 
 def _strokes(seen: list[tuple[float, float]]) -> list[list[tuple[float, float]]]:
     """Cut where the card was not seen for long."""
-    distances = sorted(later[0] - earlier[0] for earlier, later in zip(seen, seen[1:], strict=False))
+    distances = sorted(later[0] - earlier[0] for earlier, later in pairwise(seen))
     usual = distances[len(distances) // 2] if distances else 0.0
     strokes = [[seen[0]]]
-    for earlier, later in zip(seen, seen[1:], strict=False):
+    for earlier, later in pairwise(seen):
         if usual and later[0] - earlier[0] > GAP_FACTOR * usual:
             strokes.append([])
         strokes[-1].append(later)

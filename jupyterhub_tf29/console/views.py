@@ -48,7 +48,16 @@ def devices(snapshot: Snapshot, person: Person, names: Names) -> list[dict[str, 
         {
             **{
                 key: device.get(key)
-                for key in ("uuid", "model", "memory_mib", "usable_mib", "mig_profile", "parent", "bus_id", "state")
+                for key in (
+                    "uuid",
+                    "model",
+                    "memory_mib",
+                    "usable_mib",
+                    "mig_profile",
+                    "parent",
+                    "bus_id",
+                    "state",
+                )
             },
             "label": labels[device["uuid"]],
             # an admin's words, and what a fault is, are for admins
@@ -67,7 +76,17 @@ def claims(snapshot: Snapshot, person: Person) -> list[dict[str, Any]]:
         {
             **{
                 key: claim.get(key)
-                for key in ("id", "user", "server", "groups", "request", "devices", "state", "profile", "share_mib")
+                for key in (
+                    "id",
+                    "user",
+                    "server",
+                    "groups",
+                    "request",
+                    "devices",
+                    "state",
+                    "profile",
+                    "share_mib",
+                )
             },
             "own": person.owns(claim["user"]),
             "since": iso(claim["since"]),
@@ -108,7 +127,7 @@ def event(happened: Mapping[str, Any], person: Person) -> dict[str, Any] | None:
 
 
 def label_of(cards: list[dict[str, Any]]) -> dict[str, str]:
-    """UUID → `GPU 0`, `GPU 1 · 1g.5gb #2`: by PCI address, as `nvidia-smi` numbers them. For people's eyes only."""
+    """UUID → `GPU 0`, `GPU 1 · 1g.5gb #2`: by PCI address, as `nvidia-smi` numbers them. For people's eyes."""
     addresses = sorted({card.get("bus_id") or card["uuid"] for card in cards})
     labels: dict[str, str] = {}
     for card in cards:
@@ -149,7 +168,9 @@ def _waiting(ticket: Mapping[str, Any], person: Person, names: Names) -> dict[st
         "state": ticket["state"],
     }
     if mine:
-        shown |= {key: ticket.get(key) for key in ("id", "server", "profile", "reason", "lease_s", "claim", "offer")}
+        shown |= {
+            key: ticket.get(key) for key in ("id", "server", "profile", "reason", "lease_s", "claim", "offer")
+        }
         shown["hold_until"] = iso(ticket["hold_until"]) if ticket.get("hold_until") else None
     return shown
 

@@ -24,7 +24,7 @@ STATES = {
 MEANINGS = {
     "free": N_("Nobody holds this GPU."),
     "reserved": N_("Held for somebody who is about to start."),
-    "allocated": N_("Somebody's server holds this GPU."),
+    "allocated": N_("Somebody's workspace holds this GPU."),
     "draining": N_("Whoever holds it may finish; nobody new gets it."),
     "quarantined": N_("It showed a fault: nobody gets it until an admin returns it to service."),
     "foreign": N_("A process that this hub did not start uses it."),
@@ -33,7 +33,7 @@ MEANINGS = {
 
 
 def duration(seconds: float, _: Translate) -> str:
-    """`5 min`, `2 h 05 min`, `3 d 4 h`; rounded to whole minutes, and less than half of one is "under a minute"."""
+    """`5 min`, `2 h 05 min`, `3 d 4 h`; in whole minutes; less than half of one is "under a minute"."""
     minutes = int(max(0.0, seconds) / MINUTE_S + 0.5)
     if minutes < 1:
         return _("under a minute")
@@ -67,8 +67,18 @@ def mebibytes(mib: int | float) -> str:
     return f"{mib / 1024:.1f}".removesuffix(".0") + " GiB"
 
 
+def of_mebibytes(used: int | None, total: int) -> str:
+    """`31.1 / 40 GiB`, in the unit of the whole; `–` where nobody knows."""
+    whole = mebibytes(total)
+    if used is None:
+        return f"– / {whole}"
+    if total < 1024:
+        return f"{used} / {whole}"
+    return f"{used / 1024:.1f}".removesuffix(".0") + f" / {whole}"
+
+
 def sentence(text: Mapping[str, str] | str | None, language: str) -> str:
-    """A broker's sentence, which comes in each language, in this one; a plain string (an admin's reason) as it is."""
+    """A broker's sentence, which comes in each language, in this one; an admin's plain words as they are."""
     if text is None:
         return ""
     if isinstance(text, str):

@@ -5,16 +5,15 @@
   const { live, api, xsrf } = root.dataset;
 
   // -- times in the reader's own time zone ----------------------------------------------------------------------
-  const language = document.documentElement.lang || undefined;
-  const sameDay = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" });
-  const otherDay = new Intl.DateTimeFormat(language, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+  const sameDay = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+  const otherDay = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
 
   function localise(within) {
     for (const time of within.querySelectorAll("time")) {
       const moment = new Date(time.dateTime);
       const today = moment.toDateString() === new Date().toDateString();
       time.textContent = (today ? sameDay : otherDay).format(moment);
-      time.title = moment.toLocaleString(language);
+      time.title = moment.toLocaleString();
     }
   }
 
