@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from .check import check_service
 from .console.registration import console_service
 from .culler import culler_service
 from .front.configure import configure_front
+from .front.renewal import EVERY_S, renew
 from .profiles import load_profiles
 from .proxy import configure_proxy
 from .settings import Paths, Settings, load_settings
@@ -34,6 +36,7 @@ def configure(c: Any, config_dir: str | None = None) -> None:
     configure_front(c, settings, paths)
     configure_proxy(c, settings, paths)
     configure_sign_in(c, settings, paths)
+    c.SignIn.beside = [(partial(renew, settings, paths), EVERY_S)]
     culler_service(c, settings, paths)
     check_service(c, settings, paths)
     console_service(c, settings, paths)
