@@ -1,9 +1,10 @@
 """The front: Traefik as a process of its own, which keeps users' servers reachable while the Hub restarts.
 
-`tf29hub proxy` writes Traefik's configuration and becomes Traefik. There are three files below `Paths.proxy`:
+`tf29hub proxy` writes Traefik's configuration and becomes Traefik. There are four files below `Paths.proxy`:
 
 - `traefik.yaml`: entry points and time-outs, read once by Traefik when it starts;
-- `rules/api.yaml`: ours, opens Traefik's API to the Hub, with a password, on loopback, and holds a certificate;
+- `rules/api.yaml`: ours, opens Traefik's API to the Hub, with a password, on loopback;
+- `rules/tls.yaml`: ours, the certificate and how it is used; written again when the certificate is another;
 - `rules/hub.toml`: the Hub's, one route for each running server. Traefik watches the folder `rules`.
 """
 
@@ -15,18 +16,22 @@ import shutil
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import bcrypt
 import yaml
 
 from .certificate import self_signed
 from .cli import CommandError
+from .front.tls import HSTS, certificate_pair, hsts_rule, prepare_certificate, sends_hsts, tls_rule
 from .secretfiles import read_secret
 from .settings import Paths, Settings, load_settings
 
 API_USER = "hub"
 FRONT, API = "http", "auth_api"
 """Names of the entry points; they are TraefikProxy's defaults, spelt out because both sides must agree."""
+REDIRECT = "redirect"
+"""The entry point that sends plain HTTP to HTTPS."""
 
 ENCODED_CHARACTERS = ("Slash", "BackSlash", "Semicolon", "Percent", "QuestionMark", "Hash")
 """Jupyter puts file names in URLs: `50% off.ipynb` and `a#b.csv` must not end in Traefik's "400"."""
@@ -37,6 +42,12 @@ protects weak passwords; ours is 32 random bytes, so the fastest loses nothing a
 
 def static_config(settings: Settings, paths: Paths) -> dict[str, Any]:
     """What Traefik reads once at its start."""
+    entry_points = {
+        FRONT: _front(settings),
+        API: {"address": _address("127.0.0.1", settings.ports.proxy_api)},
+    }
+    if settings.tls.mode != "off" and settings.tls.redirect_port:
+        entry_points[REDIRECT] = _redirect(settings)
     return {
         "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
         "log": {"level": "INFO", "noColor": True},
@@ -46,20 +57,37 @@ def static_config(settings: Settings, paths: Paths) -> dict[str, Any]:
             "providersThrottleDuration": "0s",
             "file": {"directory": str(_rules(paths)), "watch": True},
         },
-        "entryPoints": {
-            FRONT: {
-                "address": _address(settings.listen.address, settings.listen.port),
-                # 60 s by default, which cuts uploads of large data sets over slow lines.
-                "transport": {"respondingTimeouts": {"readTimeout": "0s", "writeTimeout": "0s"}},
-                # Jupyter puts file names in URLs: `50% off.ipynb` and `a#b.csv` must not end in "400".
-                "http": {
-                    "encodedCharacters": {f"allowEncoded{name}": True for name in ENCODED_CHARACTERS[3:]}
-                    | {"allowEncodedSlash": True}
-                },
-            },
-            API: {"address": _address("127.0.0.1", settings.ports.proxy_api)},
+        "entryPoints": entry_points,
+    }
+
+
+def _front(settings: Settings) -> dict[str, Any]:
+    front: dict[str, Any] = {
+        "address": _address(settings.listen.address, settings.listen.port),
+        # 60 s by default, which cuts uploads of large data sets over slow lines.
+        "transport": {"respondingTimeouts": {"readTimeout": "0s", "writeTimeout": "0s"}},
+        # Jupyter puts file names in URLs: `50% off.ipynb` and `a#b.csv` must not end in "400".
+        "http": {
+            "encodedCharacters": {f"allowEncoded{name}": True for name in ENCODED_CHARACTERS[3:]}
+            | {"allowEncodedSlash": True}
         },
     }
+    if settings.front.trusted_proxies:
+        # of everybody else Traefik throws these headers away
+        front["forwardedHeaders"] = {"trustedIPs": settings.front.trusted_proxies}
+    if settings.tls.mode != "off":
+        front["http"]["tls"] = {}
+    if sends_hsts(settings):
+        front["http"]["middlewares"] = [f"{HSTS}@file"]
+    return front
+
+
+def _redirect(settings: Settings) -> dict[str, Any]:
+    """Plain HTTP is answered with the way to HTTPS, and with nothing else."""
+    port = urlsplit(settings.front.url).port or (443 if settings.front.url else settings.listen.port)
+    to = {"to": f":{port}", "scheme": "https", "permanent": True}
+    address = _address(settings.listen.address, settings.tls.redirect_port)
+    return {"address": address, "http": {"redirections": {"entryPoint": to}}}
 
 
 def api_rule(password: str) -> dict[str, Any]:
@@ -80,24 +108,41 @@ def api_rule(password: str) -> dict[str, Any]:
     }
 
 
-def default_certificate_rule() -> dict[str, Any]:
-    """The certificate for hosts that have none of their own; no entry point of ours speaks TLS.
+def certificate_rule(settings: Settings, paths: Paths) -> dict[str, Any]:
+    """The certificate for every host name. Raises ConfigError where that of hub.yaml cannot be used.
 
-    Without it Traefik makes one, on RSA, each time a route comes or goes: 0.09 s of CPU, twice for every start.
+    One is there without TLS, too: Traefik would make one, on RSA, each time a route comes or goes: 0.09 s of CPU,
+    twice for every start.
     """
-    made = self_signed("unused.invalid")
-    pair = {"certFile": made.certificate, "keyFile": made.key}
-    return {"tls": {"stores": {"default": {"defaultCertificate": pair}}}}
+    if settings.tls.mode == "off":
+        made = self_signed("unused.invalid")
+        pair = {"certFile": made.certificate, "keyFile": made.key}
+        return {"tls": {"stores": {"default": {"defaultCertificate": pair}}}}
+    rule = tls_rule(certificate_pair(settings, paths))
+    return rule | {"http": {"middlewares": hsts_rule(settings.tls.hsts)}} if sends_hsts(settings) else rule
 
 
 def write_config(settings: Settings, paths: Paths) -> Path:
     """Write what Traefik reads; the Hub's own rules stay as they are. Returns the static file's path."""
     _rules(paths).mkdir(mode=0o700, parents=True, exist_ok=True)
-    ours = api_rule(read_secret(paths, "proxy-api-password")) | default_certificate_rule()
-    _write(_rules(paths) / "api.yaml", ours)
+    _write(_rules(paths) / "api.yaml", api_rule(read_secret(paths, "proxy-api-password")))
+    write_certificate(settings, paths)
     static = paths.proxy / "traefik.yaml"
     _write(static, static_config(settings, paths))
     return static
+
+
+def write_certificate(settings: Settings, paths: Paths) -> bool:
+    """Give Traefik the certificate of now, made anew where it is due; whether it is another than before.
+
+    Traefik takes it at once, and no connection ends. Raises ConfigError where it cannot be used.
+    """
+    prepare_certificate(settings, paths)
+    target, rule = _rules(paths) / "tls.yaml", certificate_rule(settings, paths)
+    if settings.tls.mode != "off" and target.exists() and yaml.safe_load(target.read_text("utf-8")) == rule:
+        return False
+    _write(target, rule)
+    return True
 
 
 def configure_proxy(c: Any, settings: Settings, paths: Paths) -> None:

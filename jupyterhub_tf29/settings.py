@@ -201,6 +201,11 @@ class Paths:
         return self.state / "broker.sqlite"
 
     @property
+    def tls(self) -> Path:
+        """The hub's own authority and the certificate that it made."""
+        return self.state / "tls"
+
+    @property
     def throttle(self) -> Path:
         """Wrong passwords, and the locks that came of them."""
         return self.state / "throttle.sqlite"

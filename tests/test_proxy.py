@@ -65,7 +65,7 @@ def test_files_parse_back_and_the_password_opens_the_api(paths):
 
 def test_traefik_is_given_a_certificate_and_its_key(paths):
     write_config(Settings(), paths)
-    rules = yaml.safe_load((paths.proxy / "rules" / "api.yaml").read_text())
+    rules = yaml.safe_load((paths.proxy / "rules" / "tls.yaml").read_text())
     pair = rules["tls"]["stores"]["default"]["defaultCertificate"]
     certificate = x509.load_pem_x509_certificate(pair["certFile"].encode())
     key = serialization.load_pem_private_key(pair["keyFile"].encode(), password=None)
@@ -76,7 +76,7 @@ def test_traefik_is_given_a_certificate_and_its_key(paths):
 def test_nothing_of_the_proxy_is_for_others_to_read(paths):
     write_config(Settings(), paths)
     files = [path for path in paths.proxy.rglob("*") if path.is_file()]
-    assert {path.name for path in files} == {"traefik.yaml", "api.yaml"}
+    assert {path.name for path in files} == {"traefik.yaml", "api.yaml", "tls.yaml"}
     assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
     password = read_secret(paths, "proxy-api-password")
     assert not any(password in path.read_text() for path in files)

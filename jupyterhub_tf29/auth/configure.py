@@ -21,7 +21,7 @@ def configure_sign_in(c: Any, settings: Settings, paths: Paths, rosters: RosterP
     c.SignIn.sign_in = settings.sign_in
     c.SignIn.paths = paths
     c.SignIn.rosters = rosters
-    c.SignIn.lockout = settings.lockout
+    c.SignIn.hub_settings = settings
     if settings.sign_in.local is not None:
         c.LocalAuthenticator.sign_up = settings.sign_in.local.sign_up
 

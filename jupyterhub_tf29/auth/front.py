@@ -19,7 +19,7 @@ from jupyterhub.utils import url_path_join
 from sqlalchemy.exc import SQLAlchemyError
 from tornado.ioloop import PeriodicCallback
 from traitlets import Any as AnyTrait
-from traitlets import Unicode, default
+from traitlets import Float, Unicode, default
 
 from ..audit.hub import watch
 from ..front.handlers import handlers_of_hub
@@ -35,6 +35,7 @@ from .rosters import apply_rosters, ensure_roles
 from .settings import SignIn as SignInSettings
 from .signin_page import bound, page_of
 from .signout import SignOutPage
+from .sweep import Sweep
 from .throttle import Throttle
 from .trail import record
 
@@ -48,7 +49,9 @@ class SignIn(Authenticator):
     accounts = Unicode(config=True, help="The store of accounts and names: an SQLite file, or a database URL.")
     sign_in = AnyTrait(config=True, help="`sign_in` of hub.yaml.")
     paths = AnyTrait(config=True, help="The folders of this installation.")
-    lockout = AnyTrait(config=True, help="`lockout` of hub.yaml.")
+    hub_settings = AnyTrait(config=True, help="All of hub.yaml.")
+    sweep_every = Float(30.0, config=True, help="Seconds between two looks at those whose servers run.")
+    beside = AnyTrait((), config=True, help="More to do now and then: pairs of a coroutine function and seconds.")
     rosters = AnyTrait(
         no_rosters, config=True, help="Who takes and teaches which course: `groups.RosterProvider`."
     )
@@ -77,11 +80,12 @@ class SignIn(Authenticator):
         super().__init__(**kwargs)
         settings = self.sign_in or SignInSettings()
         kept = self.paths.throttle if self.paths is not None else None
-        self.throttle = Throttle(path=kept, settings=self.lockout)
+        self.throttle = Throttle(path=kept, settings=self.hub_settings.lockout if self.hub_settings else None)
         self.identities = IdentityStore(self.accounts)
         self._looking = ThreadPoolExecutor(2, thread_name_prefix="sign-in-look")
         self._asked: dict[str, float] = {}
         self._told: set[str] = set()
+        self._going_on: list[PeriodicCallback] = []
         self._prefixes = {method.name: settings.prefix(method) for method in settings.all_methods}
         self.methods: list[Method] = [
             authenticator_of(method.type)(parent=self, front=self, method=method)
@@ -152,8 +156,18 @@ class SignIn(Authenticator):
                     (url_path_join("/login", method.name, path), bound(handler, method))
                     for path, handler in method.get_handlers(app)
                 ]
-        watch(app)
+        self._begin(app)
         return handlers_of_hub([*routes, ("/logout", SignOutPage)])
+
+    def _begin(self, app: Any) -> None:
+        """What goes on beside requests, from now on."""
+        watch(app)
+        stop = self.hub_settings is None or self.hub_settings.sessions.disabled_servers == "stop"
+        sweep = Sweep(app, self, stop_servers=stop)
+        for work, every_s in ((sweep, self.sweep_every), *self.beside):
+            callback = PeriodicCallback(work, every_s * 1000)
+            callback.start()
+            self._going_on.append(callback)
 
     def login_address(self, method: Method, base_url: str) -> str:
         """Where people begin to sign in by a method."""
