@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,16 +32,26 @@ def header_folder() -> Path:
 def build(folder: Path, without: Sequence[str] = ()) -> Path:
     """Put both into `folder`; returns the library. `without`: symbols that an old driver does not have.
 
-    What was built from the same sources stays. Raises RuntimeError with the compiler's own words.
+    Compiled once for the same sources, in the user's cache. Raises RuntimeError with the compiler's own words.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    library, mark = folder / "libnvidia-ml.so.1", folder / "built-from"
-    digest = _digest(without)
-    if mark.exists() and mark.read_text() == digest:
-        return library
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tf29hub" / "gpulab"
+    built = cache / _digest(without)
+    if not built.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as temporary:
+            fresh = Path(temporary) / "lib"
+            _build(fresh, without)
+            with contextlib.suppress(OSError):  # somebody else's was finished first
+                fresh.rename(built)
+    shutil.copytree(built, folder, dirs_exist_ok=True)
+    return folder / "libnvidia-ml.so.1"
+
+
+def _build(folder: Path, without: Sequence[str]) -> None:
     if not shutil.which("gcc"):
         raise RuntimeError("gpulab needs a C compiler: apt-get install gcc libc6-dev")
-    exports = folder / "exports"
+    folder.mkdir()
+    library, exports = folder / "libnvidia-ml.so.1", folder / "exports"
     hidden = "".join(f"{name};" for name in without)
     exports.write_text(f"{{ global: nvml*; local: {hidden} *; }};\n")
     headers = f"-I{header_folder()}"
@@ -48,8 +60,6 @@ def build(folder: Path, without: Sequence[str] = ()) -> Path:
     _compile(*FLAGS, *shared, headers, *sources, "-o", str(library))
     # static: it has to run in images with another C library, too
     _compile(*FLAGS, "-static", headers, *sources, str(DRIVER / "smi.c"), "-o", str(folder / "nvidia-smi"))
-    mark.write_text(digest)
-    return library
 
 
 def _compile(*words: str) -> None:
