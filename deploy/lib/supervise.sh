@@ -2,7 +2,7 @@
 
 unit_dir=/etc/systemd/system
 # as in supervisord.conf
-programs=(proxy hub culler console)
+programs=(proxy hub culler broker console)
 
 has_systemd() { [[ -d /run/systemd/system ]]; }
 
@@ -83,7 +83,7 @@ program_stamp() {
         as_root sha256sum "$state_dir/secrets/proxy-api-password"
         ;;
     hub) cat "$venv/.installed" "$config_dir/hub.yaml" "$config_dir/jupyterhub_config.py" ;;
-    culler | console) cat "$venv/.installed" "$config_dir/hub.yaml" ;;
+    culler | broker | console) cat "$venv/.installed" "$config_dir/hub.yaml" ;;
     esac | sha256sum
 }
 
