@@ -18,7 +18,7 @@ class RequestError(ValueError):
     """A request makes no sense in itself, whatever this machine has; the text says what is allowed."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Request:
     """GPUs that one server asks for.
 

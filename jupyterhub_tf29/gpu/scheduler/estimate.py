@@ -7,26 +7,38 @@ early.
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Iterable
-from heapq import heapify, heappop, heappush
 
 from ..request import Request
 from .grants import Waiting
 from .room import PoolKey, Room, Slot
 
 LOOKS = 8
-"""For a share, so many units with room soonest are looked at; those behind them rarely have enough sooner."""
+"""Where windows make the units that are free first not the best ones, so many more are looked at."""
+
+MOST_LOOKS = 32
+"""Of units with shares, in the order in which anything of them becomes free."""
+
+Queue = list[tuple[float, int]]
+"""`(free from, slot index)` of each unit of a pool, in order; to insert is to move a few hundred bytes."""
+
+Pieces = list[tuple[float, int]]
+"""`(free from, MiB)`"""
 
 
-def estimates(waiting: Iterable[Waiting], room: Room) -> dict[str, float]:
-    """Ticket id → epoch seconds at which it has its units; those that do not wait for their turn are not in it."""
+def estimates(waiting: Iterable[Waiting], room: Room) -> list[float | None]:
+    """For each of those who wait, seconds until it has its units; None where it does not wait for its turn."""
     plan = _Plan(room)
-    max_s = room.policy.leases.max_s
-    found: dict[str, float] = {}
+    max_s, now = room.policy.leases.max_s, room.now
+    found: list[float | None] = []
     for ticket, _, in_turn in waiting:
         if in_turn:
             lease_s = ticket.lease_s if ticket.lease_s < max_s else max_s
-            found[ticket.id] = plan.place(ticket.request, ticket.groups, lease_s)
+            moment = plan.place(ticket.request, ticket.groups, lease_s)
+            found.append(moment - now if moment > now else 0.0)
+        else:
+            found.append(None)
     return found
 
 
@@ -37,138 +49,138 @@ class _Plan:
         self.room = room
         self.drain_s = room.policy.leases.drain_s
         self.lead_s = room.policy.windows.lead_s
+        self.windows = any(slot.kept_for for slot in room.slots)
         self.free_at = [slot.room_at(None, room.now) for slot in room.slots]
         """By slot: when nobody is on it."""
-        self.pieces: dict[int, list[tuple[float, int]]] = {}
-        """By slot that shares were looked for on: when how many MiB become free, in order of time."""
-        self.heaps: dict[tuple[PoolKey, bool], list[tuple[float, int]]] = {}
-        """By pool, for whole units and for shares: `(free from, slot)`; entries that are no longer so are
-        skipped.
-        """
-        self.heaps_of: list[list[tuple[bool, list[tuple[float, int]]]]] = [[] for _ in room.slots]
-        self.windows = any(slot.kept_for for slot in room.slots)
+        self.queues: dict[PoolKey, Queue] = {}
+        """By pool: its units by when they are free."""
+        self.queues_of: list[list[Queue]] = [[] for _ in room.slots]
+        """By slot: the queues that it is in."""
+        self.pieces: dict[int, Pieces] = {}
+        """By slot that has shares: when how many MiB of it are free, in order; together they are all of it."""
+        self.partly: Queue = []
+        """Those slots, by when the first piece of them is free."""
+        for slot in room.slots:
+            if slot.takes and slot.shared:
+                self._cut(slot.index, _pieces(slot, room.now))
 
     def place(self, request: Request, groups: tuple[str, ...], lease_s: float) -> float:
         """The moment at which it starts; its units are taken from then on."""
+        queue = self.queues.get(request.pool)
+        if queue is None:
+            queue = self._queue(request)
         if request.share_mib is not None:
-            return self._place_share(request, request.share_mib, groups, lease_s)
-        heap = self._heap(request, False)
-        count, free_at = request.count, self.free_at
-        if count == 1 and not self.windows:
-            while True:
-                at, index = heap[0]
-                if free_at[index] == at:
-                    break
-                heappop(heap)
-            self._hold(index, at + lease_s + self.drain_s)
-            return at
-        return self._place_several(heap, count, groups, lease_s)
-
-    def _place_several(
-        self, heap: list[tuple[float, int]], count: int, groups: tuple[str, ...], lease_s: float
-    ) -> float:
-        found: list[tuple[float, int]] = []
-        passed: list[tuple[float, int]] = []
-        looks = count if not self.windows else count + LOOKS
-        while heap and len(passed) < looks:
-            free, index = heappop(heap)
-            if self.free_at[index] != free or (passed and passed[-1] == (free, index)):
-                continue
-            passed.append((free, index))
-            slot = self.room.slots[index]
-            start = slot.start_from(groups, free, lease_s, self.lead_s) if slot.kept_for else free
-            found.append((start, index))
-        found.sort()
-        taken = found[:count]
-        at = taken[-1][0]
-        indices = {index for _, index in taken}
-        for entry in passed:
-            if entry[1] not in indices:
-                heappush(heap, entry)
-        for index in indices:
-            self._hold(index, at + lease_s + self.drain_s)
+            return self._place_share(queue, request, request.share_mib, groups, lease_s)
+        if self.windows:
+            taken, at = self._around_windows(queue, request.count, groups, lease_s)
+        else:
+            taken = queue[: request.count]
+            at = taken[-1][0]
+        self._hold_all(queue, taken, at + lease_s + self.drain_s)
         return at
 
-    def _place_share(self, request: Request, mib: int, groups: tuple[str, ...], lease_s: float) -> float:
-        heap = self._heap(request, True)
-        passed: list[tuple[float, int]] = []
+    def _around_windows(
+        self, queue: Queue, count: int, groups: tuple[str, ...], lease_s: float
+    ) -> tuple[Queue, float]:
+        """The units that are free first for a lease that runs into no window, and when they all are."""
+        found = []
+        for free, index in queue[: count + LOOKS]:
+            start = self.room.slots[index].start_from(groups, free, lease_s, self.lead_s)
+            found.append((start, free, index))
+        found.sort()
+        return [(free, index) for _, free, index in found[:count]], found[count - 1][0]
+
+    def _place_share(
+        self, queue: Queue, request: Request, mib: int, groups: tuple[str, ...], lease_s: float
+    ) -> float:
+        """On the unit with shares that has room first, or on one that is free before that."""
         best: tuple[float, int] | None = None
-        while heap and len(passed) < LOOKS and (best is None or heap[0][0] < best[0]):
-            soonest, index = heappop(heap)
-            slot = self.room.slots[index]
-            pieces = self._pieces(slot)
-            if pieces[0][0] != soonest or (passed and passed[-1] == (soonest, index)):
-                continue
-            passed.append((soonest, index))
-            if slot.unit.usable_mib < mib:
-                continue
-            at = _free_from(pieces, mib)
-            at = slot.start_from(groups, at, lease_s, self.lead_s) if slot.kept_for else at
-            if best is None or (at, index) < best:
-                best = (at, index)
-        for entry in passed:
-            heappush(heap, entry)
+        fitting = self.room.fitting(request)
+        for looks, (soonest, index) in enumerate(self.partly):
+            if best is not None and (soonest >= best[0] or looks >= MOST_LOOKS):
+                break
+            if index in fitting:
+                at = self._start(index, _free_from(self.pieces[index], mib), groups, lease_s)
+                if best is None or at < best[0]:
+                    best = (at, index)
+        for free, index in queue:
+            if best is not None and free >= best[0]:
+                break
+            if index in fitting:
+                at = self._start(index, free, groups, lease_s)
+                if best is None or at < best[0]:
+                    best = (at, index)
         if best is None:
             return float("inf")
-        self._share(best[1], mib, best[0] + lease_s + self.drain_s)
+        self._share(best[1], mib, best[0], best[0] + lease_s + self.drain_s)
         return best[0]
+
+    def _start(self, index: int, at: float, groups: tuple[str, ...], lease_s: float) -> float:
+        slot = self.room.slots[index]
+        return slot.start_from(groups, at, lease_s, self.lead_s) if slot.kept_for else at
 
     # -- keeping the books -----------------------------------------------------------------------------------
 
-    def _heap(self, request: Request, shares: bool) -> list[tuple[float, int]]:
-        heap = self.heaps.get((request.pool, shares))
-        if heap is None:
-            slots = self.room.in_service(request)
-            if shares:
-                heap = [(self._pieces(slot)[0][0], slot.index) for slot in slots]
+    def _hold_all(self, queue: Queue, taken: Queue, until: float) -> None:
+        """These entries of `queue` are taken whole until then."""
+        alone = len(self.queues) == 1 and not self.windows  # then they are its first, and in no other
+        if alone:
+            del queue[: len(taken)]
+        for _, index in taken:
+            if index in self.pieces:
+                self._cut(index, [])
+            if alone:
+                self.free_at[index] = until
+                insort(queue, (until, index))
             else:
-                heap = [(self.free_at[slot.index], slot.index) for slot in slots]
-            heapify(heap)
-            self.heaps[request.pool, shares] = heap
-            for slot in slots:
-                self.heaps_of[slot.index].append((shares, heap))
-        return heap
+                self._hold(index, until)
 
     def _hold(self, index: int, until: float) -> None:
-        """All of a unit is taken until then."""
-        self.free_at[index] = until
-        if index in self.pieces:
-            self.pieces[index] = [(until, self.room.slots[index].unit.usable_mib)]
-        self._moved(index)
+        """Somebody is on this unit until then."""
+        before, self.free_at[index] = self.free_at[index], until
+        for queue in self.queues_of[index]:
+            del queue[bisect_left(queue, (before, index))]
+            insort(queue, (until, index))
 
-    def _share(self, index: int, mib: int, until: float) -> None:
+    def _share(self, index: int, mib: int, at: float, until: float) -> None:
         """So much of a unit, of what is free first, is taken until then."""
-        left = mib
-        rest = []
-        for free, piece in self.pieces[index]:
+        pieces = self.pieces.get(index) or [(at, self.room.slots[index].unit.usable_mib)]
+        left, rest = mib, []
+        for free, piece in pieces:
             used = min(left, piece)
             left -= used
             if piece > used:
                 rest.append((free, piece - used))
-        rest.append((until, mib))
-        rest.sort()
-        self.pieces[index] = rest
-        self.free_at[index] = max(self.free_at[index], until)
-        self._moved(index)
+        insort(rest, (until, mib))
+        self._cut(index, rest)
+        if until > self.free_at[index]:
+            self._hold(index, until)
 
-    def _moved(self, index: int) -> None:
-        for shares, heap in self.heaps_of[index]:
-            heappush(heap, (self.pieces[index][0][0] if shares else self.free_at[index], index))
+    def _cut(self, index: int, pieces: Pieces) -> None:
+        """A unit is in these pieces now; none: it is whole again."""
+        before = self.pieces.pop(index, None)
+        if before is not None:
+            del self.partly[bisect_left(self.partly, (before[0][0], index))]
+        if pieces:
+            self.pieces[index] = pieces
+            insort(self.partly, (pieces[0][0], index))
 
-    def _pieces(self, slot: Slot) -> list[tuple[float, int]]:
-        known = self.pieces.get(slot.index)
-        if known is None:
-            usable = slot.unit.usable_mib
-            known = [(end, usable if mib is None else mib) for end, mib, _ in slot.takes]
-            left = usable - sum(mib for _, mib in known)
-            if left > 0:
-                known.append((self.room.now, left))
-            known.sort()
-            self.pieces[slot.index] = known
-        return known
+    def _queue(self, request: Request) -> Queue:
+        slots = self.room.in_service(request)
+        queue = self.queues[request.pool] = sorted((self.free_at[slot.index], slot.index) for slot in slots)
+        for slot in slots:
+            self.queues_of[slot.index].append(queue)
+        return queue
 
 
-def _free_from(pieces: list[tuple[float, int]], mib: int) -> float:
+def _pieces(slot: Slot, now: float) -> Pieces:
+    known = [(end, mib) for end, mib, _ in slot.takes if mib is not None]
+    if slot.free_mib > 0:
+        known.append((now, slot.free_mib))
+    return sorted(known)
+
+
+def _free_from(pieces: Pieces, mib: int) -> float:
     """When so many MiB are free; pieces are in order of time."""
     for free, piece in pieces:
         mib -= piece

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from .decide import decide
 from .decisions import Reason
 from .fairshare import Standing, standings
-from .order import in_order, is_overdue, rank
+from .order import is_overdue, line_of, rank
 from .room import Room
 from .state import State, Ticket
 
@@ -92,7 +92,7 @@ def explain(state: State, now: float, ticket_id: str) -> Explanation:
     stand = standings(state, now)
     decisions = decide(state, now)
     entries = {entry.ticket_id: entry for entry in decisions.line}
-    order = [each.id for each in in_order(state.tickets, stand, state.policy, now)]
+    order = [each.id for each in line_of(state, now)]
     mine = _factors(ticket, stand, state, now)
     ahead = []
     for other_id in order[: order.index(ticket_id)]:

@@ -8,7 +8,8 @@ active, and U their own use with a part of what the rest of their group used.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from math import log
 from typing import NamedTuple
@@ -72,33 +73,75 @@ class Standing(NamedTuple):
     """F"""
 
 
+def factors(state: State, now: float) -> dict[str, float]:
+    """F of everybody who is active: who waits, holds or has used something that is not forgotten yet."""
+    shared = _shared(state, now)
+    used = shared.raw.get
+    if len(shared.exponents) == 1:
+        [(slope, fixed)] = shared.exponents.values()
+        return {user: 2.0 ** (fixed + slope * used(user, 0.0)) for user in shared.groups}
+    known: dict[str, float] = {}
+    for user, group in shared.groups.items():
+        slope, fixed = shared.exponents[group]
+        known[user] = 2.0 ** (fixed + slope * used(user, 0.0))
+    return known
+
+
 def standings(state: State, now: float) -> dict[str, Standing]:
-    """Everybody who is active: who waits, holds or has used something that is not forgotten yet."""
+    """As `factors`, with all that they follow from."""
+    shared = _shared(state, now)
+    found = {}
+    for user, group in shared.groups.items():
+        own = shared.raw.get(user, 0.0) * shared.scale
+        slope, fixed = shared.exponents[group]
+        use = own + (shared.group_use[group] - own) / shared.members[group]
+        factor = 2.0 ** (fixed + slope * shared.raw.get(user, 0.0))
+        found[user] = Standing(group, own, use, shared.shares[group], factor)
+    return found
+
+
+class _Shared(NamedTuple):
+    """What users of one group have in common. F = 2^(exponent), which is linear in their own raw use."""
+
+    groups: dict[str, str]
+    raw: dict[str, float]
+    scale: float
+    """GPU-seconds → part of what the machine could give in all the past that still counts."""
+    members: Mapping[str, int]
+    group_use: dict[str, float]
+    shares: dict[str, float]
+    exponents: dict[str, tuple[float, float]]
+    """By group: what each GPU-second of a user's own adds, and what the rest of the group makes it at least."""
+
+
+def _shared(state: State, now: float) -> _Shared:
     fair = state.policy.fair
     groups = _groups_by_user(state, fair)
     raw = _raw_use(state, now, fair.half_life_s)
     full = sum(unit.weight for unit in state.units if not unit.mig_mode) or 1.0
     scale = LN2 / (full * fair.half_life_s)
-
-    members: dict[str, int] = {}
-    group_use: dict[str, float] = {}
-    for user, group in groups.items():
-        members[group] = members.get(group, 0) + 1
-        group_use[group] = group_use.get(group, 0.0) + raw.get(user, 0.0) * scale
+    members = Counter(groups.values())
+    group_use = dict.fromkeys(members, 0.0)
+    if len(members) == 1:
+        group_use = dict.fromkeys(members, sum(raw.values()) * scale)
+    else:
+        for user, used in raw.items():
+            group_use[groups[user]] += used * scale
     weights = {group: max(0.0, fair.group_weights.get(group, fair.default_weight)) for group in members}
     total = sum(weights.values()) or 1.0
-    terms = {
-        group: (group_use[group], weights[group] / total / members[group], members[group]) for group in members
+    shares = {group: weights[group] / total / members[group] for group in members}
+    exponents = {
+        group: _exponent(shares[group], group_use[group], members[group], scale, fair) for group in members
     }
+    return _Shared(groups, raw, scale, members, group_use, shares, exponents)
 
-    found = {}
-    for user, group in groups.items():
-        own = raw.get(user, 0.0) * scale
-        all_of_group, share, many = terms[group]
-        use = own + (all_of_group - own) / many
-        factor = 2.0 ** (-use / share / fair.dampening) if share > 0 else 0.0
-        found[user] = Standing(group, own, use, share, factor)
-    return found
+
+def _exponent(share: float, group_use: float, members: int, scale: float, fair: FairShare) -> tuple[float, float]:
+    """−U/S/d with U = own + (group − own) / members, as (slope in raw own use, constant)."""
+    if share <= 0:
+        return (0.0, float("-inf"))
+    steep = -1.0 / share / fair.dampening
+    return (steep * scale * (1.0 - 1.0 / members), steep * group_use / members)
 
 
 def group_of(groups: Iterable[str], fair: FairShare) -> str:
@@ -109,15 +152,14 @@ def group_of(groups: Iterable[str], fair: FairShare) -> str:
 
 def _groups_by_user(state: State, fair: FairShare) -> dict[str, str]:
     """What is known last counts: a ticket knows a user's groups better than a use of last week."""
-    known: dict[str, tuple[str, ...]] = {}
-    for use in state.uses:
-        known[use.user] = use.groups
-    for holding in state.holdings:
-        known[holding.user] = holding.groups
-    for ticket in state.tickets:
-        known[ticket.user] = ticket.groups
     if not fair.group_weights:
-        return dict.fromkeys(known, "")
+        users = [use.user for use in state.uses]
+        users += [holding.user for holding in state.holdings]
+        users += [ticket.user for ticket in state.tickets]
+        return dict.fromkeys(users, "")
+    known = {use.user: use.groups for use in state.uses}
+    known.update((holding.user, holding.groups) for holding in state.holdings)
+    known.update((ticket.user, ticket.groups) for ticket in state.tickets)
     by_groups = {groups: group_of(groups, fair) for groups in set(known.values())}
     return {user: by_groups[groups] for user, groups in known.items()}
 
@@ -125,12 +167,11 @@ def _groups_by_user(state: State, fair: FairShare) -> dict[str, str]:
 def _raw_use(state: State, now: float, half_life_s: float) -> dict[str, float]:
     """User → decayed GPU-seconds at `now`, with what holdings count that nobody has settled yet."""
     raw: dict[str, float] = {}
-    left_of: dict[float, float] = {}
+    at, left = 0.0, 1.0
     for use in state.uses:
-        left = left_of.get(use.at)
-        if left is None:
-            left = left_of[use.at] = decayed(1.0, now - use.at, half_life_s)
-        raw[use.user] = raw.get(use.user, 0.0) + use.decayed_gpu_s * left
+        if use.at != at:  # mostly all are settled at the same time
+            at, left = use.at, decayed(1.0, now - use.at, half_life_s)
+        raw[use.user] = use.decayed_gpu_s * left
     for holding in state.holdings:
         more = accrued(holding.weight, now - counted_from(holding), half_life_s)
         raw[holding.user] = raw.get(holding.user, 0.0) + more

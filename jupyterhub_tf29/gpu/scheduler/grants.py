@@ -29,12 +29,8 @@ ACCEPTED = 0.75
 """Of an offered lease: what is left of it still counts as accepted when its user takes a while to decide."""
 
 
-class Waiting(NamedTuple):
-    """A ticket that goes on waiting, and whether it waits for its turn (not for a limit, nor for a repair)."""
-
-    ticket: Ticket
-    reason: Reason
-    in_turn: bool
+Waiting = tuple[Ticket, Reason, bool]
+"""A ticket that goes on waiting, why, and whether it waits for its turn (not for a limit, nor for a repair)."""
 
 
 class Wish(NamedTuple):
@@ -62,6 +58,10 @@ class Round:
         self._window_groups = {one.group for one in kept.occurrences}
         self._terms: dict[Shape, Terms] = {}
         self._why: dict[Shape, Reason] = {}
+        self._known: dict[str, tuple[float, Reason]] = {}
+        """By request: how long a lease could be that starts now, and why not longer, once there is a head."""
+        self._alike = not self._window_groups and not self.allowances.any
+        """Whether everybody who asks for the same is in the same situation."""
         self._impossible: dict[str, Reason | None] = {}
         self._hopeless: dict[Shape, float] = {}
         self._none_kept: set[Shape] = set()
@@ -69,26 +69,35 @@ class Round:
 
     def walk(self, line: Sequence[Ticket]) -> None:
         """Grant what can be granted, in this order."""
+        add, known = self.waiting.append, self._known
+        max_s = self._leases.max_s - INSTANT
         for ticket in line:
+            same = known.get(ticket.request.key)
+            if same is not None and ticket.accepts_s is None and not ticket.held:
+                lease_s, reason = same
+                if lease_s < ticket.lease_s - INSTANT and lease_s < max_s:  # as _consider() would find again
+                    add((ticket, reason, True))
+                    self._offer(ticket, lease_s, reason)
+                    continue
             waiting = self._consider(ticket)
             if waiting is not None:
-                self.waiting.append(waiting)
+                add(waiting)
 
     def _consider(self, ticket: Ticket) -> Waiting | None:
         """None where it was granted."""
         request = ticket.request
         if ticket.held:
-            return Waiting(ticket, why.HELD, False)
+            return (ticket, why.HELD, False)
         impossible = self._cannot(request)
         if impossible is not None:
-            return Waiting(ticket, impossible, False)
+            return (ticket, impossible, False)
         wish = self._wish(ticket)
         allowance = FREE
         if self.allowances.any:
             weight = self.weight(request)
             allowance = self.allowances.check(ticket.user, ticket.groups, weight, wish.floor - self.now)
             if allowance.reason is not None:
-                return Waiting(ticket, allowance.reason, False)
+                return (ticket, allowance.reason, False)
 
         mine: tuple[str, ...] = ()
         if self._window_groups:
@@ -162,8 +171,13 @@ class Round:
         reason = Reason(code, {"lease_s": end - self.now})
         self.grants.append(Grant(ticket.id, uuids, request.share_mib, end, protected, weight, reason))
         self.allowances.note(ticket.user, ticket.groups, weight, end - self.now)
+        self._forget()
+
+    def _forget(self) -> None:
+        """What was found no longer holds."""
         self._terms.clear()
         self._why.clear()
+        self._known.clear()
 
     # -- waiting ---------------------------------------------------------------------------------------------
 
@@ -175,10 +189,15 @@ class Round:
             reason, in_turn = self._reason(ticket, shape, found), True
             if self.head is None:
                 in_turn = self._become_head(ticket, shape, wish.least - self.now)
+            elif self._alike:
+                self._known[shape[0]] = (found.until - self.now, reason)
+        self._offer(ticket, lease_s, reason)
+        return (ticket, reason, in_turn)
+
+    def _offer(self, ticket: Ticket, lease_s: float, reason: Reason) -> None:
         if lease_s >= self._leases.min_s:
             accepts_s = max(self._leases.min_s, ACCEPTED * lease_s)
             self.offers.append(Offer(ticket.id, lease_s, accepts_s, reason))
-        return Waiting(ticket, reason, in_turn)
 
     def _reason(self, ticket: Ticket, shape: Shape, found: Terms) -> Reason:
         known = self._why.get(shape)
@@ -194,8 +213,7 @@ class Round:
         if self.head is None:
             self._hopeless[shape] = lease_s
             return False
-        self._terms.clear()
-        self._why.clear()
+        self._forget()
         return True
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from ..request import Request
 from .decisions import Ending, Extension, Notice, Reason
 from .grants import Round, Waiting
 from .limits import Allowances
@@ -27,20 +28,19 @@ class Wanted:
 
     def __init__(self, waiting: Iterable[Waiting], room: Room) -> None:
         self._room = room
-        by_pool: dict[tuple[object, ...], tuple[str, list[int]]] = {}
+        by_pool: dict[tuple[object, ...], tuple[Request, str]] = {}
         for ticket, _, in_turn in waiting:
-            if not in_turn:
-                continue
-            known = by_pool.get(ticket.request.pool)
-            if known is None:
-                indices = [slot.index for slot in room.in_service(ticket.request)]
-                by_pool[ticket.request.pool] = (ticket.user, indices)
-            elif known[0] not in (ticket.user, _MANY):
-                by_pool[ticket.request.pool] = (_MANY, known[1])
+            if in_turn:
+                pool = ticket.request.pool
+                known = by_pool.get(pool)
+                if known is None:
+                    by_pool[pool] = (ticket.request, ticket.user)
+                elif known[1] is not _MANY and known[1] != ticket.user:
+                    by_pool[pool] = (ticket.request, _MANY)
         self._by_slot: dict[int, set[str]] = {}
-        for user, indices in by_pool.values():
-            for index in indices:
-                self._by_slot.setdefault(index, set()).add(user)
+        for request, user in by_pool.values():
+            for slot in room.in_service(request):
+                self._by_slot.setdefault(slot.index, set()).add(user)
 
     def by_others(self, holding: Holding) -> bool:
         """Whether somebody else waits for their turn on a unit of this claim."""
@@ -62,8 +62,9 @@ class Outcome(NamedTuple):
 def review(state: State, now: float, room: Room, wanted: Wanted, allowances: Allowances) -> Outcome:
     """Every claim: who is warned, who must go, whose lease goes on by itself."""
     outcome = Outcome([], [], [])
+    first_notice = max(state.policy.leases.notice_s, default=0.0)
     for holding in state.holdings:
-        if holding.state == "draining":
+        if holding.state == "draining" or not _is_due(holding, first_notice, now):
             continue
         told = dict(holding.warned)
         found = (
@@ -83,6 +84,15 @@ def review(state: State, now: float, room: Room, wanted: Wanted, allowances: All
         else:
             outcome.notices.extend(each for each in found if isinstance(each, Notice) and each.key not in told)
     return outcome
+
+
+def _is_due(holding: Holding, first_notice_s: float, now: float) -> bool:
+    """Whether there can be anything to say about it."""
+    return (
+        now >= holding.lease_end - first_notice_s
+        or holding.idle_since is not None
+        or holding.overrun_since is not None
+    )
 
 
 def _lease(holding: Holding, told: dict[str, float], policy: Policy, now: float) -> Notice | Ending | None:

@@ -7,21 +7,21 @@ passed for ever; then by rank a·F + b·min(age / max_age, 1), ties by arrival a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from operator import itemgetter
+from operator import attrgetter
 
-from .fairshare import Standing, standings
+from .fairshare import factors
 from .policy import FairShare, Policy
 from .state import State, Ticket
 
+BY_ARRIVAL = attrgetter("submitted", "id")
 
-def in_order(
-    tickets: Sequence[Ticket], standings: Mapping[str, Standing], policy: Policy, now: float
-) -> list[Ticket]:
-    """The line, first to start first."""
+
+def in_order(tickets: Sequence[Ticket], factors: Mapping[str, float], policy: Policy, now: float) -> list[Ticket]:
+    """The line, first to start first; `factors` is F by user."""
     if policy.order == "arrival":
-        ordered = sorted(tickets, key=lambda ticket: (ticket.submitted, ticket.id))
+        ordered = sorted(tickets, key=BY_ARRIVAL)
     else:
-        ordered = _by_rank(tickets, standings, policy.fair, now)
+        ordered = _by_rank(tickets, factors, policy.fair, now)
     if any(ticket.place is not None for ticket in tickets):
         ordered = _with_places(ordered)
     return ordered
@@ -30,7 +30,7 @@ def in_order(
 def line_of(state: State, now: float) -> list[Ticket]:
     """All who wait, in the order in which they are considered."""
     by_rank = state.policy.order == "fair"
-    return in_order(state.tickets, standings(state, now) if by_rank else {}, state.policy, now)
+    return in_order(state.tickets, factors(state, now) if by_rank else {}, state.policy, now)
 
 
 def rank(factor: float, age_s: float, fair: FairShare) -> float:
@@ -43,23 +43,22 @@ def is_overdue(ticket: Ticket, fair: FairShare, now: float) -> bool:
     return now - ticket.submitted >= fair.max_age_s
 
 
-def _by_rank(
-    tickets: Sequence[Ticket], standings: Mapping[str, Standing], fair: FairShare, now: float
-) -> list[Ticket]:
+def _by_rank(tickets: Sequence[Ticket], factors: Mapping[str, float], fair: FairShare, now: float) -> list[Ticket]:
+    """By arrival first, which costs little as they mostly come so; sorting by rank then keeps ties as they are."""
     first_fresh = now - fair.max_age_s
-    share_of = {user: fair.share_weight * standing.factor for user, standing in standings.items()}
-    per_second = fair.age_weight / fair.max_age_s
-    keyed = []
-    for ticket in tickets:
+    share_weight, per_second = fair.share_weight, fair.age_weight / fair.max_age_s
+    before_all = float("-inf")
+
+    def standing(ticket: Ticket) -> float:
         submitted = ticket.submitted
         if submitted <= first_fresh:
-            keyed.append((0, 0.0, submitted, ticket.id, ticket))
-        else:
-            age = now - submitted
-            score = share_of[ticket.user] + (per_second * age if age > 0 else 0.0)
-            keyed.append((1, -score, submitted, ticket.id, ticket))
-    keyed.sort()  # ids are unique, so tickets themselves are never compared
-    return list(map(itemgetter(4), keyed))
+            return before_all
+        waited = now - submitted if submitted < now else 0.0
+        return -share_weight * factors[ticket.user] - per_second * waited
+
+    ordered = sorted(tickets, key=BY_ARRIVAL)
+    ordered.sort(key=standing)
+    return ordered
 
 
 def _with_places(ordered: list[Ticket]) -> list[Ticket]:

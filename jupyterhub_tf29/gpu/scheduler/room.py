@@ -56,7 +56,7 @@ class Slot:
         if self.has_room(share_mib):
             return now
         if share_mib is None:
-            return max(end for end, _, _ in self.takes)
+            return self.takes[0][0] if len(self.takes) == 1 else max(end for end, _, _ in self.takes)
         free = self.unit.usable_mib - sum(self.unit.usable_mib if mib is None else mib for _, mib, _ in self.takes)
         for end, mib, _ in sorted(self.takes, key=lambda take: take[0]):
             free += self.unit.usable_mib if mib is None else mib
@@ -100,6 +100,7 @@ class Room:
         self._cut = {unit.parent for unit in state.units if unit.parent is not None}
         self._pools: dict[PoolKey, list[Slot]] = {}
         self._serving: dict[PoolKey, list[Slot]] = {}
+        self._fitting: dict[str, set[int]] = {}
         self._large: dict[str, list[Slot]] = {}
         self._neighbours: dict[str, dict[str, int]] | None = None
         drained = now + state.policy.leases.drain_s
@@ -135,6 +136,13 @@ class Room:
         if found is None:
             found = [slot for slot in self.in_service(request) if slot.unit.usable_mib >= request.share_mib]
             self._large[request.key] = found
+        return found
+
+    def fitting(self, request: Request) -> set[int]:
+        """The indices of `serving()`."""
+        found = self._fitting.get(request.key)
+        if found is None:
+            found = self._fitting[request.key] = {slot.index for slot in self.serving(request)}
         return found
 
     def _fits(self, unit: Unit, request: Request) -> bool:

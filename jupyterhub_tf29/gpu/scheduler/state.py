@@ -21,7 +21,7 @@ IN_SERVICE: frozenset[UnitState] = frozenset({"free", "reserved", "allocated"})
 HoldingState = Literal["reserved", "allocated", "draining"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Unit:
     """A whole GPU or a MIG slice, by its UUID. A GPU that has slices or is in MIG mode is given by slices only."""
 
@@ -45,7 +45,7 @@ class Unit:
         return self.slices / WHOLE_SLICES
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Holding:
     """What a claim holds, from its grant until NVML shows that it is gone; `draining` still holds all of it."""
 
@@ -74,7 +74,7 @@ class Holding:
     server: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Ticket:
     """A place in the line. Only those who still wait belong in `State.tickets`, offered ones among them."""
 
@@ -94,7 +94,7 @@ class Ticket:
     server: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Window:
     """GPUs kept for a group at a time of the week, every week, on the clock of a time zone."""
 
@@ -120,7 +120,7 @@ class Window:
     """After so long, what nobody of the group came for is given to all; None: as the policy says."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Release:
     """Of one occurrence of a window no more than `keep` GPUs are still kept: the others were no-shows."""
 
@@ -129,7 +129,7 @@ class Release:
     keep: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Use:
     """What a user has used up to `at`, without what holdings count on top from their `counted_to`."""
 
