@@ -89,6 +89,8 @@ class BrokerStandIn:
             "share_mib": mib,
             "profile": "gpu",
             "ticket": None,
+            "ending": None,
+            "lost": [],
             **more,
         }
         self.claims.append(claim)

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..gpu.client import Claim, Ticket
 from ..i18n import N_
+from . import views
 from .api import ApiHandler
 from .base import NOT_ALLOWED, Refused, log
 from .words import iso
@@ -128,7 +129,9 @@ class Accept(TicketHandler):
         self.body({})
         await self.allowed_ticket(ticket_id)
         await self.feed.broker.accept(ticket_id)
-        await self.done("accept", self._(N_("The offer is taken. The workspace starts as soon as the GPU is held.")))
+        await self.done(
+            "accept", self._(N_("The offer is taken. The workspace starts as soon as the GPU is held."))
+        )
 
 
 class Move(TicketHandler):
@@ -149,4 +152,5 @@ class Explain(TicketHandler):
 
     async def get(self, ticket_id: str) -> None:
         await self.allowed_ticket(ticket_id)
-        self.answer(await self.feed.broker.explain(ticket_id))
+        told = await self.feed.broker.explain(ticket_id)
+        self.answer(views.explanation(told, self.person, self.settings["names"]))

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 
 from tornado.iostream import StreamClosedError
 
+from ..gpu.words import duration_in_words, memory_in_words
 from . import usage, views, words
 from .base import PageHandler
 from .snapshot import Snapshot
@@ -62,7 +63,7 @@ class GpuHandler(PageHandler):
 
     def values(self, snapshot: Snapshot) -> dict[str, Any]:
         """What the parts' templates are drawn from, helpers included."""
-        _, now = self._, time.time()
+        now = time.time()
         seen = views.overview(snapshot, self.person, self.settings["names"])
 
         def left(moment: str) -> float:
@@ -83,12 +84,12 @@ class GpuHandler(PageHandler):
             "spark_hours": round(snapshot.history_s / 3600),
             "left": left,
             "server_url": server_url,
-            "duration": lambda seconds: words.duration(seconds, _),
+            "duration": lambda seconds: duration_in_words(seconds, self.language),
             "moment": lambda iso: words.clock(datetime.datetime.fromisoformat(iso).timestamp()),
-            "size": words.mebibytes,
+            "size": lambda mib: memory_in_words(round(mib)),
             "of_size": words.of_mebibytes,
             "said": lambda text: words.sentence(text, self.language),
-            "asked_for": lambda request: words.asked_for(request, _),
+            "asked_for": lambda request: words.asked_for(request, self.language),
             "state_words": words.STATES,
             "state_meanings": words.MEANINGS,
             "may_extend": self.settings["extend"] != "never",

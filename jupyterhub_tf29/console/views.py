@@ -86,6 +86,7 @@ def claims(snapshot: Snapshot, person: Person) -> list[dict[str, Any]]:
                     "state",
                     "profile",
                     "share_mib",
+                    "lost",
                 )
             },
             "own": person.owns(claim["user"]),
@@ -124,6 +125,20 @@ def event(happened: Mapping[str, Any], person: Person) -> dict[str, Any] | None:
         kept = {key: happened[key] for key in ("id", "kind", "device") if key in happened}
         return {**kept, "time": iso(happened["time"])}
     return None
+
+
+def explanation(told: Any, person: Person, names: Names) -> Any:
+    """The scheduler's explanation without the names that this person may not read: those become None."""
+    if isinstance(told, Mapping):
+        return {
+            key: (value if person.sees_name(str(value), names) else None)
+            if key == "user"
+            else explanation(value, person, names)
+            for key, value in told.items()
+        }
+    if isinstance(told, list):
+        return [explanation(one, person, names) for one in told]
+    return told
 
 
 def label_of(cards: list[dict[str, Any]]) -> dict[str, str]:
