@@ -6,10 +6,11 @@ else. Everything blocks: the hub calls it in threads.
 
 from __future__ import annotations
 
+import logging
+import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
-from ldap3.core.exceptions import LDAPInvalidValueError, LDAPPasswordIsMandatoryError
 from ldap3.utils.conv import escape_filter_chars
 from ldap3.utils.dn import escape_rdn
 
@@ -18,6 +19,8 @@ from .membership import Group, groups_of
 from .servers import Connection, DirectoryDown, Servers, Session
 
 Entry = tuple[str, dict[str, list[bytes]]]
+
+log = logging.getLogger("tf29hub.ldap")
 
 
 class Unusable(Exception):
@@ -60,6 +63,8 @@ class Directory:
 
     def sign_in(self, typed: str, password: str) -> Person | Wrong:
         """The person who typed that name and that password."""
+        if not typed or not password:  # no password is no wrong one to LDAP: it lets anybody in as nobody
+            return Wrong()
         bind = self._search_and_bind if self._settings.users else self._bind
         return self._servers.ask(lambda session: bind(session, typed, password))
 
@@ -72,17 +77,18 @@ class Directory:
     def _search_and_bind(self, session: Session, typed: str, password: str) -> Person | Wrong:
         searcher, users = self._searcher(session), self._settings.users
         condition = users.filter.replace("{username}", escape_filter_chars(typed)) if users else ""
-        entry = self._only_one(searcher, users.base if users else "", condition)
-        if entry is None:
-            return Wrong()
-        if self._bind_as(session, entry[0], password) is None:
-            return Wrong(locked=self._is_locked(searcher, entry[0]))
+        base = users.base if users else ""
+        entry = self._only_one(searcher, base, condition)
+        dn = entry[0] if entry else f"cn=nobody-{secrets.token_hex(8)},{base}"
+        # the same questions for a name that nobody has: the time that they take must not tell
+        if session.bind(dn, password) is None or entry is None:
+            return Wrong(locked=self._is_locked(searcher, dn))
         return self._person(searcher, entry)
 
     def _bind(self, session: Session, typed: str, password: str) -> Person | Wrong:
         for template in self._settings.bind_templates:
             dn = template.replace("{username}", escape_rdn(typed))
-            own = self._bind_as(session, dn, password)
+            own = session.bind(dn, password)
             if own is None:
                 continue
             reader = self._searcher(session) if self._settings.search_dn else own
@@ -91,12 +97,6 @@ class Directory:
                 raise Unusable("a person's own entry cannot be read after they signed in: give search_dn")
             return self._person(reader, found[0])
         return Wrong()
-
-    def _bind_as(self, session: Session, dn: str, password: str) -> Connection | None:
-        try:
-            return session.bind(dn, password)
-        except (LDAPInvalidValueError, LDAPPasswordIsMandatoryError):  # no directory can hold that password
-            return None
 
     def _searcher(self, session: Session) -> Connection:
         connection = session.bind(self._settings.search_dn, self._search_password)
@@ -113,7 +113,9 @@ class Directory:
     def _only_one(self, searcher: Connection, base: str, condition: str) -> Entry | None:
         found = searcher.search(base, condition, self._attributes, whole_tree=True, most=2)
         if len(found) > 1:
-            raise Unusable(f"more than one entry below {base!r} fits one name: make users.filter tell them apart")
+            dns = " and ".join(repr(dn) for dn, _ in found)
+            log.error("Nobody can sign in by a name that fits both %s: make users.filter tell them apart", dns)
+            return None
         return found[0] if found else None
 
     def _person(self, reader: Connection, entry: Entry) -> Person:

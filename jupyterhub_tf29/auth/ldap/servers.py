@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import ldap3
-from ldap3.core.exceptions import LDAPException
+from ldap3.core.exceptions import LDAPException, LDAPSASLPrepError
 from ldap3.core.results import RESULT_INVALID_CREDENTIALS, RESULT_SUCCESS
+from ldap3.protocol.sasl.sasl import validate_simple_password
 
 from ..ldap_settings import LdapMethod
 
@@ -92,7 +93,7 @@ class Session:
         connection = ldap3.Connection(
             self._server,
             user=dn or None,
-            password=password or None,
+            password=_prepared(password) if dn else None,
             authentication=ldap3.SIMPLE if dn else ldap3.ANONYMOUS,
             receive_timeout=self._timeout_s,
             auto_referrals=False,  # it would bind elsewhere with this password
@@ -155,6 +156,14 @@ def _tls(settings: LdapMethod) -> dict[str, Any]:
     check = ssl.CERT_REQUIRED if settings.verify_certificates else ssl.CERT_NONE
     authorities = settings.ca_file or ssl.get_default_verify_paths().cafile
     return {"validate": check, "ca_certs_file": authorities, "version": ssl.PROTOCOL_TLS_CLIENT}
+
+
+def _prepared(password: str) -> bytes:
+    """SASLprep, as RFC 4513 wants it; what that has no form for is sent as it was typed: an answer, not an error."""
+    try:
+        return validate_simple_password(password)
+    except LDAPSASLPrepError:
+        return password.encode("utf-8", errors="replace")
 
 
 def _cause(error: BaseException) -> str:
