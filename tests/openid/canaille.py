@@ -90,7 +90,7 @@ class Canaille:
         )
 
     def put(self, *, users: dict[str, Any] | None = None, groups: dict[str, list[str]] | None = None) -> None:
-        """Make these users and groups, or make them so. A user: `given_name`, `family_name`, `emails`, `password`."""
+        """Make these users and groups, or make them so. A user has `family_name`, `emails`, `password` …"""
         self._admin({"users": users or {}, "groups": groups or {}})
 
     def __enter__(self) -> Canaille:

@@ -32,7 +32,7 @@ def _user(name, fields):
     user = Backend.instance.get(models.User, user_name=name) or models.User(user_name=name)
     for field, value in fields.items():
         setattr(user, field, value)
-    if "lock_date" in fields and fields["lock_date"]:
+    if fields.get("lock_date"):
         user.lock_date = datetime.datetime.fromisoformat(fields["lock_date"])
     Backend.instance.save(user)
     if "password" in fields:

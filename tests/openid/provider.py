@@ -26,7 +26,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 Claims = dict[str, Any]
-Answer = tuple[int, Any]
+Answer = tuple[Any, ...]
+"""Status, JSON document (or where to, for 302), and headers where there are some."""
 Page = Callable[["Request"], Answer]
 
 
@@ -79,6 +80,9 @@ class Provider:
 
     path = ""
     """Of its issuer, below this machine's address."""
+    scopes: tuple[str, ...] = ("openid", "profile", "email", "groups")
+    names_itself = True
+    """Whether it puts its issuer into the way back (RFC 9207)."""
 
     def __init__(self, client_id: str = "tf29hub", client_secret: str = "a secret of the client: +&%") -> None:
         self.client_id, self.client_secret = client_id, client_secret
@@ -88,7 +92,7 @@ class Provider:
         self.in_userinfo: Claims = {}
         """What only the userinfo page says."""
         self.reset()
-        self._codes: dict[str, dict[str, Any]] = {}
+        self.codes: dict[str, dict[str, Any]] = {}
         self.pages: dict[str, Page] = {
             f"{self.path}/.well-known/openid-configuration": self.discovery,
             "/authorize": self.authorize,
@@ -114,6 +118,8 @@ class Provider:
         self.gives_refresh_tokens = True
         self.asked: list[str] = []
         """The paths of all requests."""
+        self.seen: list[dict[str, str]] = []
+        """What came to its authorization page, with the codes that were given."""
         self.access: dict[str, Claims] = {}
         self.refresh: dict[str, Claims] = {}
 
@@ -139,15 +145,17 @@ class Provider:
             "token_endpoint": f"{self.origin}/token",
             "userinfo_endpoint": f"{self.origin}/userinfo",
             "jwks_uri": f"{self.origin}/jwks",
-            "scopes_supported": ["openid", "profile", "email", "groups"],
+            "scopes_supported": self.scopes,
             "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
-            "authorization_response_iss_parameter_supported": True,
+            "authorization_response_iss_parameter_supported": self.names_itself,
         }
 
     def authorize(self, request: Request) -> Answer:
         code = secrets.token_urlsafe(12)
-        self._codes[code] = {**request.fields, "person": dict(self.person)}
-        back = self.bend_return({"code": code, "state": request.fields["state"], "iss": self.issuer})
+        self.codes[code] = {**request.fields, "person": dict(self.person)}
+        self.seen.append({**request.fields, "code": code})
+        own = {"iss": self.issuer} if self.names_itself else {}
+        back = self.bend_return({"code": code, "state": request.fields["state"], **own})
         return 302, f"{request.fields['redirect_uri']}?{urlencode(back)}"
 
     def token(self, request: Request) -> Answer:
@@ -161,7 +169,7 @@ class Provider:
         if request.fields["grant_type"] == "refresh_token":
             person = self.refresh.pop(request.fields["refresh_token"], None)
             return (400, {"error": "invalid_grant"}) if person is None else (200, self._tokens(self.person, None))
-        asked = self._codes.pop(request.fields["code"], None)
+        asked = self.codes.pop(request.fields["code"], None)
         if asked is None or not _proves(request.fields.get("code_verifier", ""), asked["code_challenge"]):
             return 400, {"error": "invalid_grant"}
         return 200, self._tokens(asked["person"], asked["nonce"])
@@ -176,9 +184,13 @@ class Provider:
         self.access.clear()
         self.refresh.clear()
 
+    def claims(self, person: Claims) -> Claims:
+        """What an ID token says about `person`."""
+        return person
+
     def _tokens(self, person: Claims, nonce: str | None) -> dict[str, Any]:
         now = int(time.time())
-        claims = {"iss": self.issuer, "aud": self.client_id, "iat": now, "exp": now + 3600, **person}
+        claims = {"iss": self.issuer, "aud": self.client_id, "iat": now, "exp": now + 3600, **self.claims(person)}
         claims |= {"nonce": nonce} if nonce is not None else {}
         access, refresh = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
         self.access[access] = person
@@ -204,11 +216,13 @@ class Provider:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                status, content = provider.answer(Request(self))
+                status, content, *headers = provider.answer(Request(self))
                 body = b"" if status == 302 else json.dumps(content).encode()
                 self.send_response(status)
                 if status == 302:
                     self.send_header("Location", content)
+                for name, value in headers[0].items() if headers else ():
+                    self.send_header(name, value)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()

@@ -10,7 +10,9 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urljoin
 
+from jupyterhub.utils import url_path_join
 from oauthenticator.oauth2 import OAuthenticator
 from traitlets import Bool
 
@@ -19,7 +21,7 @@ from ...secretfiles import read_given_secret
 from ..method import Method
 from ..oauth_settings import OAuthMethod
 from ..refused import SignInRefused
-from .client import Client
+from .client import REFUSED_GRANTS, Client
 from .errors import NoLonger, ProviderDown
 from .handlers import ReturnPage, StartPage
 from .idtoken import IdTokenError
@@ -72,6 +74,15 @@ class OAuthWay(Method, OAuthenticator):
     def secret(self, what: str) -> str:
         """The secret `<name>-<what>` of this installation. Raises SecretError."""
         return read_given_secret(self.front.paths, f"{self.name}-{what}")
+
+    def get_callback_url(self, handler: Any = None) -> str:
+        """Where the provider sends people back to, as it was told when this hub was registered there."""
+        if self.oauth_callback_url:
+            return self.oauth_callback_url
+        public = handler.settings.get("public_url")
+        own = f"{public.scheme}://{public.netloc}" if public else handler.request.full_url()
+        path = url_path_join(handler.hub.base_url, "login", self.name, "oauth_callback")
+        return urljoin(own, path)
 
     # the provider's own class
 
@@ -196,7 +207,8 @@ class OAuthWay(Method, OAuthenticator):
         if not isinstance(answer, dict):
             raise ProviderDown("the token endpoint's answer is not an object")
         if answer.get("error"):  # GitHub says so with status 200
-            raise NoLonger(f"the token endpoint says {str(answer['error'])[:60]!r}")
+            kind = NoLonger if answer["error"] in REFUSED_GRANTS else ProviderDown
+            raise kind(f"the token endpoint says {str(answer['error'])[:60]!r}")
         if not isinstance(answer.get("access_token"), str) or not answer["access_token"]:
             raise ProviderDown("the token endpoint's answer has no access token")
         return answer
@@ -210,7 +222,7 @@ class OAuthWay(Method, OAuthenticator):
         """
         now = time.monotonic()
         started, task = self._looks.get(user.name, (float("-inf"), None))
-        if task is None or (task.done() and now - started > JUST_NOW_S):
+        if task is None or (task.done() and now - started > min(JUST_NOW_S, self.method.refresh / 2)):
             task = asyncio.ensure_future(self._refresh(user))
             self._looks = {name: look for name, look in self._looks.items() if now - look[0] < JUST_NOW_S}
             self._looks[user.name] = (now, task)

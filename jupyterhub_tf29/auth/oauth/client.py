@@ -19,9 +19,9 @@ MAX_ANSWER_BYTES = 2 * 2**20
 """A discovery document has 5 kB, a page of a hundred GitHub teams about 200."""
 MAX_AT_ONCE = 100
 """Requests under way; tornado's own ten would make a class wait for a slow provider one after the other."""
-REFUSED_GRANTS = frozenset({"invalid_grant", "access_denied"})
-"""RFC 6749's errors about the person's code or token. The others (`invalid_client` …) are about this hub's own
-registration: a mistyped secret must not sign everybody out."""
+REFUSED_GRANTS = frozenset({"invalid_grant", "access_denied", "bad_verification_code", "bad_refresh_token"})
+"""Errors about the person's code or token, RFC 6749's and GitHub's. The others (`invalid_client` …) are about this
+hub's own registration: a mistyped secret must not sign everybody out."""
 
 
 class Client:

@@ -23,7 +23,12 @@ class StartPage(OAuthLoginHandler):
         start = Start.new(authenticator.name, self._validate_next_url(self.get_query_argument("next", "")))
         self._forget_other_tries()
         self._set_cookie(
-            start.cookie, start.dump(), expires_days=MAX_AGE_S / SECONDS_A_DAY, httponly=True, samesite="Lax"
+            start.cookie,
+            start.dump(),
+            expires_days=MAX_AGE_S / SECONDS_A_DAY,
+            path=self.hub.base_url,
+            httponly=True,
+            samesite="Lax",  # not Strict: it has to come along from the provider's page
         )
         self.set_header("Cache-Control", "no-store")
         self.authorize_redirect(
