@@ -17,6 +17,7 @@ from .order import line_of
 from .reserve import keep
 from .room import Room
 from .state import State
+from .takeback import in_the_way
 from .windows import new_releases
 
 
@@ -30,7 +31,8 @@ def decide(state: State, now: float) -> Decisions:
     kept = keep(room, state)
     round_ = Round(state, now, room, kept)
     round_.walk(line_of(state, now))
-    outcome = review(state, now, room, Wanted(round_.waiting, room), round_.allowances)
+    wanted, away = Wanted(round_.waiting, room), in_the_way(state, kept, room, now)
+    outcome = review(state, now, room, wanted, round_.allowances, away)
     waits = estimates(round_.waiting, room)
     ids = [ticket.id for ticket, _, _ in round_.waiting]
     reasons = [reason for _, reason, _ in round_.waiting]

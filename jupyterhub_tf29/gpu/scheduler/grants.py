@@ -70,14 +70,15 @@ class Round:
     def walk(self, line: Sequence[Ticket]) -> None:
         """Grant what can be granted, in this order."""
         add, known = self.waiting.append, self._known
-        max_s = self._leases.max_s - INSTANT
+        max_s, min_s = self._leases.max_s - INSTANT, self._leases.min_s
         for ticket in line:
             same = known.get(ticket.request.key)
             if same is not None and ticket.accepts_s is None and not ticket.held:
                 lease_s, reason = same
                 if lease_s < ticket.lease_s - INSTANT and lease_s < max_s:  # as _consider() would find again
                     add((ticket, reason, True))
-                    self._offer(ticket, lease_s, reason)
+                    if lease_s >= min_s:
+                        self._offer(ticket, lease_s, reason)
                     continue
             waiting = self._consider(ticket)
             if waiting is not None:

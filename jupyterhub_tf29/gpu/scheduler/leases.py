@@ -6,7 +6,7 @@ slept through the time for it still warns first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from ..request import Request
@@ -18,6 +18,7 @@ from .policy import Policy
 from .reserve import keep
 from .room import Room
 from .state import Holding, State
+from .takeback import key_of
 
 _MANY = ""
 """Instead of a user's name: several users wait."""
@@ -59,18 +60,21 @@ class Outcome(NamedTuple):
     extensions: list[Extension]
 
 
-def review(state: State, now: float, room: Room, wanted: Wanted, allowances: Allowances) -> Outcome:
-    """Every claim: who is warned, who must go, whose lease goes on by itself."""
+def review(
+    state: State, now: float, room: Room, wanted: Wanted, allowances: Allowances, windows: Mapping[str, float]
+) -> Outcome:
+    """Every claim: who is warned, who must go, whose lease goes on by itself; `windows` as of `in_the_way()`."""
     outcome = Outcome([], [], [])
     first_notice = max(state.policy.leases.notice_s, default=0.0)
     for holding in state.holdings:
-        if holding.state == "draining" or not _is_due(holding, first_notice, now):
+        if holding.state == "draining" or not (_is_due(holding, first_notice, now) or holding.claim_id in windows):
             continue
         told = dict(holding.warned)
         found = (
             _lease(holding, told, state.policy, now),
             _idle(holding, told, state.policy, now, wanted),
             _overrun(holding, told, state.policy, now),
+            _window(holding, told, state.policy, now, windows.get(holding.claim_id)),
         )
         if state.policy.leases.extend == "always" and found[0] is not None and holding.lease_end > now:
             step = min(state.policy.leases.max_s, holding.lease_end - holding.since)
@@ -97,16 +101,16 @@ def _is_due(holding: Holding, first_notice_s: float, now: float) -> bool:
 
 def _lease(holding: Holding, told: dict[str, float], policy: Policy, now: float) -> Notice | Ending | None:
     """The lease's own end: each notice at its time, then the end."""
-    due = [before_s for before_s in policy.leases.notice_s if now >= holding.lease_end - before_s]
+    end, notice_s = holding.lease_end, policy.leases.notice_s
+    first_told = min((at for key, at in told.items() if key.startswith(f"lease {end:.0f} ")), default=None)
+    shortest = min(notice_s, default=0.0)
+    ends_at = max(end, (now if first_told is None else first_told) + shortest)
+    if now >= ends_at and (first_told is not None or not notice_s):
+        return Ending(holding.claim_id, "lease")
+    due = [before_s for before_s in notice_s if now >= end - before_s]
     if not due:
         return None
-    key = f"lease {holding.lease_end:.0f} {min(due):.0f}"
-    if now >= holding.lease_end:
-        warned = [at for known, at in told.items() if known.startswith(f"lease {holding.lease_end:.0f} ")]
-        if warned and now >= min(warned) + min(policy.leases.notice_s):
-            return Ending(holding.claim_id, "lease")
-    ends_at = max(holding.lease_end, now + min(policy.leases.notice_s)) if not told else holding.lease_end
-    return Notice(holding.claim_id, "lease", key, ends_at, ends_at - now)
+    return Notice(holding.claim_id, "lease", f"lease {end:.0f} {min(due):.0f}", ends_at, ends_at - now)
 
 
 def _idle(
@@ -138,6 +142,20 @@ def _overrun(holding: Holding, told: dict[str, float], policy: Policy, now: floa
     if key in told and now >= ends_at:
         return Ending(holding.claim_id, "overrun")
     return Notice(holding.claim_id, "overrun", key, ends_at, ends_at - now)
+
+
+def _window(
+    holding: Holding, told: dict[str, float], policy: Policy, now: float, start: float | None
+) -> Notice | Ending | None:
+    """Sent away for a window that starts then."""
+    if start is None:
+        return None
+    key = key_of(start)
+    after_notice = told.get(key, now) + min(policy.leases.notice_s, default=0.0)
+    ends_at = max(start - policy.windows.lead_s, after_notice, holding.protected_until)
+    if key in told and now >= ends_at:
+        return Ending(holding.claim_id, "window")
+    return Notice(holding.claim_id, "window", key, ends_at, ends_at - now)
 
 
 def extended(

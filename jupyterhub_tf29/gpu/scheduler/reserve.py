@@ -24,6 +24,8 @@ class Kept(NamedTuple):
     shortages: tuple[Shortage, ...]
     units: dict[tuple[str, float], list[Slot]]
     """By window and start: what is kept for it."""
+    fitting: dict[Occurrence, list[Slot]]
+    """What it could be."""
     sight: float
     """How far was looked; infinite where there are no windows."""
 
@@ -31,7 +33,7 @@ class Kept(NamedTuple):
 def keep(room: Room, state: State) -> Kept:
     """Write into each slot's `kept_for` which windows it is kept for."""
     if not state.windows:
-        return Kept([], (), {}, float("inf"))
+        return Kept([], (), {}, {}, float("inf"))
     ends = [end for slot in room.slots for end, _, _ in slot.takes]
     wished = [ticket.lease_s for ticket in state.tickets]
     longest = min(max([*wished, state.policy.leases.max_s]), state.policy.leases.max_s)
@@ -53,7 +55,7 @@ def keep(room: Room, state: State) -> Kept:
         kept[one.window_id, one.start] = chosen
     for slot in room.slots:
         slot.kept_for.sort()
-    return Kept(found, tuple(shortages), kept, sight)
+    return Kept(found, tuple(shortages), kept, fitting, sight)
 
 
 def _fits(slot: Slot, one: Occurrence, room: Room) -> bool:

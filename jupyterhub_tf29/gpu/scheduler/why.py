@@ -29,10 +29,8 @@ def waits(request: Request, groups: tuple[str, ...], found: Terms, room: Room, h
     slots, now = room.serving(request), room.now
     free = [slot for slot in slots if slot.has_room(request.share_mib)]
     if found.bound == "units":
-        moments = sorted(slot.room_at(request.share_mib, now) for slot in slots)
         counts = {"free": len(free), "count": request.count, "total": len(slots)}
-        next_s = moments[request.count - 1] - now
-        return Reason("units", {**counts, "request": request.to_json(), "next_s": next_s})
+        return Reason("units", {**counts, "request": request.to_json()})
     if found.bound == "no-backfill":
         return Reason("no-backfill", {})
     if found.bound == "head":
