@@ -137,6 +137,7 @@ class Feed:
     async def _listen(self) -> None:
         failures = 0
         while True:
+            self._wanted.set()  # where it answers now, cards and line are asked for, too
             try:
                 # from 0 the broker sends what it has kept: whoever asks the API for the past gets some of it
                 async for event in self.broker.events(after=self._last_event):
@@ -146,7 +147,6 @@ class Feed:
                 self._lost(error)
             await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
             failures += 1
-            self._wanted.set()
 
     def _heard(self, event: Event) -> None:
         if event["id"] <= self._last_event:
