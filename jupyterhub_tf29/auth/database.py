@@ -68,10 +68,13 @@ def _engine(where: str | Path) -> Engine:
 def _prepare_file(path: Path) -> None:
     """Make the file, for its owner's eyes only, before SQLite makes it for everyone's.
 
-    Where root makes it, it belongs to the owner of its folder, which is the hub's account.
+    Where root makes it, it belongs to the owner of its folder, which is the hub's account. One that is there is
+    not even opened: closing any descriptor of a file gives up all locks that this process has on it, SQLite's
+    too, and the next process to close the database would then take its log away from under us.
     """
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        if not path.exists():
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         folder, file = path.parent.stat(), path.stat()
         if os.geteuid() == 0 and file.st_size == 0 and file.st_uid != folder.st_uid:
             os.chown(path, folder.st_uid, folder.st_gid)

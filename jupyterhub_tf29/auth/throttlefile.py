@@ -193,7 +193,8 @@ def release_row(path: Path, row: LockedRow) -> None:
 @contextmanager
 def opened(path: Path) -> Iterator[sqlite3.Connection]:
     """One transaction on the file, which is made for its owner alone. Raises sqlite3.Error, OSError."""
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    if not path.exists():  # else not even opened: closing it here would give up SQLite's locks
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
     folder, file = path.parent.stat(), path.stat()
     if os.geteuid() == 0 and file.st_uid != folder.st_uid:
         os.chown(path, folder.st_uid, folder.st_gid)  # made by root, but it is the hub's
