@@ -32,16 +32,7 @@ COLUMNS = ("month", "user", "group")
 def opened(book: Book, claim: Claim) -> None:
     """A claim was granted (or found): its devices are held from `claim.since`. Inside a change."""
     claim.group = group_of(claim.groups, book.rules.policy.fair) or next(iter(sorted(claim.groups)), "")
-    parts = _parts(book, claim)
-    for uuid in claim.uuids:
-        device = book.devices.get(uuid)
-        model = device.model if device else ""
-        identity = f"{claim.id}/{uuid}"
-        book.put(
-            Holding(
-                identity, claim.id, claim.user, claim.server, claim.group, uuid, model, parts[uuid], claim.since
-            )
-        )
+    _begin(book, claim, claim.since)
 
 
 def closed(book: Book, claim: Claim, end: float, reason: str) -> None:
@@ -62,11 +53,7 @@ def closed(book: Book, claim: Claim, end: float, reason: str) -> None:
 def reopened(book: Book, claim: Claim, now: float) -> None:
     """It was given back, and its container runs after all: held again, from `now`. Inside a change."""
     claim.since = claim.counted_to = now
-    for uuid, weight in _parts(book, claim).items():
-        device = book.devices.get(uuid)
-        identity = f"{claim.id}/{uuid}/{int(now * 1000)}"
-        model = device.model if device else ""
-        book.put(Holding(identity, claim.id, claim.user, claim.server, claim.group, uuid, model, weight, now))
+    _begin(book, claim, now)
 
 
 def settle(book: Book, claim: Claim, end: float) -> None:
@@ -178,6 +165,15 @@ def _harmless(text: str) -> str:
 def _month(time: float) -> str:
     day = datetime.fromtimestamp(time, timezone.utc)
     return f"{day.year}-{day.month:02d}"
+
+
+def _begin(book: Book, claim: Claim, start: float) -> None:
+    for uuid, weight in _parts(book, claim).items():
+        device = book.devices.get(uuid)
+        model = device.model if device else ""
+        # a claim may be held several times: given back, and found running after all
+        identity = f"{claim.id}/{uuid}/{start:.3f}"
+        book.put(Holding(identity, claim.id, claim.user, claim.server, claim.group, uuid, model, weight, start))
 
 
 def _parts(book: Book, claim: Claim) -> dict[str, float]:

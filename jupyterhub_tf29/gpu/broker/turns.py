@@ -142,6 +142,7 @@ def start_failed(book: Book, ticket: Ticket, now: float, *, counts: bool) -> Non
         try_again(book, ticket, now, counts)
         if claim and claim.held:
             claim.ticket = ""
+            book.put(claim)
             stop(book, claim, "not-started", now)
 
 
@@ -208,6 +209,7 @@ def _without_claim(book: Book, ticket: Ticket, cause: str, now: float) -> None:
     claim = book.claims.get(ticket.claim)
     if claim and claim.held:
         claim.ticket = ""
+        book.put(claim)
         stop(book, claim, cause, now)
 
 

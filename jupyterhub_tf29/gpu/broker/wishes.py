@@ -127,6 +127,7 @@ def cancel(book: Book, ticket_id: str, now: float) -> None:
         book.tell(now, "ticket-cancelled", N_("The place in the line for GPUs was given up."), about=ticket)
         if claim and claim.held:
             claim.ticket = ""
+            book.put(claim)
             turns.stop(book, claim, "cancelled", now)
 
 
