@@ -20,7 +20,6 @@ from ...settings import Paths, Settings, load_settings
 from ..devices import Inventory
 from ..nvml.reader import NvmlReader
 from ..nvml.wire import Reading
-from ..present import lost_devices
 from .api import MOST_BODY, application
 from .book import Book
 from .docker_side import DockerSide
@@ -71,7 +70,7 @@ async def _serve(settings: Settings, paths: Paths, store: Store) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     reader: Reader = _NoGpus() if settings.gpu.managed is False else NvmlReader()
-    loop = Loop(book, reader, engine, hub, settings.gpu.sample_every, lost_devices)
+    loop = Loop(book, reader, engine, hub, settings.gpu.sample_every)
     server = HTTPServer(application(book, loop, metrics), max_body_size=MOST_BODY)
     server.add_socket(bind_unix_socket(str(paths.broker_socket), mode=0o600))
     log.info("The broker listens on %s", paths.broker_socket)

@@ -65,17 +65,13 @@ class DockerSide:
 
         await self._call(job)
 
-    async def pids(self, container_ids: Iterable[str]) -> dict[str, int]:
-        """Container → process id of its first process on the machine, for those that run. Raises EngineSilent."""
+    async def run_inside(self, container_id: str, command: list[str]) -> tuple[int, str]:
+        """Exit code and output of a program in a container. Raises EngineSilent."""
 
-        def job(client: Any) -> dict[str, int]:
-            found = {}
-            for one in container_ids:
-                try:
-                    found[one] = int(client.inspect_container(one)["State"]["Pid"])
-                except docker.errors.NotFound:
-                    continue
-            return {one: pid for one, pid in found.items() if pid}
+        def job(client: Any) -> tuple[int, str]:
+            made = client.exec_create(container_id, command)
+            output = client.exec_start(made["Id"])
+            return int(client.exec_inspect(made["Id"])["ExitCode"] or 0), output.decode("utf-8", "replace")
 
         return await self._call(job)
 

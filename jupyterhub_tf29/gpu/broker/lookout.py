@@ -17,9 +17,6 @@ LOOKS_KEPT = 60
 TOLD_EVERY_S = 3600.0
 """A trouble that lasts, or comes again, is told so often."""
 
-BUSY_CPUS = 0.2
-"""A container that uses so much of one CPU has a kernel at work, though its GPU may do nothing just now."""
-
 FAULT = N_(
     "A GPU of this workspace has a fault. Save your work; then stop the workspace and start it again to get "
     "another one."

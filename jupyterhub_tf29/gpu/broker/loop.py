@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, Protocol
 
 from ..devices import Inventory
@@ -20,7 +20,7 @@ from .book import Book
 from .docker_side import DockerSide, EngineSilent
 from .history import Minutes
 from .hub_side import HubSide
-from .records import ALLOCATED
+from .inside import Inside
 
 NO_DEVICES_EVERY_S = 60.0
 """Without any GPU nothing can change but that one is put in."""
@@ -47,7 +47,7 @@ class Reader(Protocol):
 
 
 class Loop:
-    """See the module's text. `lost_devices(pid, {uuid: minor})` says which are gone from inside a container."""
+    """See the module's text."""
 
     def __init__(
         self,
@@ -56,10 +56,10 @@ class Loop:
         engine: DockerSide,
         hub: HubSide,
         sample_every_s: float,
-        lost_devices: Callable[[int, dict[str, int]], list[str]],
     ) -> None:
         self.book, self.reader, self.engine, self.hub = book, reader, engine, hub
-        self.every_s, self._lost_devices = sample_every_s, lost_devices
+        self.every_s = sample_every_s
+        self._inside = Inside(book, engine, sample_every_s)
         self.minutes = Minutes(book.store)
         self.rounds = 0
         self.round_s = 0.0
@@ -69,7 +69,6 @@ class Loop:
         self._errands: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._attempts: dict[tuple[str, str], tuple[int, float]] = {}
         self._inventory_at = self._pruned_at = self._before = 0.0
-        self._pids: dict[str, int] = {}
 
     def kick(self) -> None:
         """Have the next round soon."""
@@ -141,7 +140,7 @@ class Loop:
         if reading:
             self.minutes.add(reading.samples, now)
         if containers is not None:
-            await self._look_inside()
+            await self._inside.look()
         self.round_s = time.monotonic() - began
         self.do_errands()
 
@@ -176,34 +175,6 @@ class Loop:
         elif self.engine_problem and not problem:
             log.info("The container engine answers again.")
         self.engine_problem = problem
-
-    async def _look_inside(self) -> None:
-        """Whether running containers still have their devices."""
-        running = {
-            claim.container_id: claim
-            for claim in self.book.claims.values()
-            if claim.state == ALLOCATED and (seen := self.book.containers.get(claim.container_id)) and seen.running
-        }
-        self._pids = {one: pid for one, pid in self._pids.items() if one in running}
-        try:
-            self._pids.update(await self.engine.pids(one for one in running if one not in self._pids))
-            cpus = await self.engine.cpu_shares(self._idle_ones(running))
-        except EngineSilent:
-            return
-        for container_id, pid in self._pids.items():
-            claim = running[container_id]
-            minors = {uuid: self.book.devices[uuid].minor for uuid in claim.uuids if uuid in self.book.devices}
-            gone = await asyncio.to_thread(self._lost_devices, pid, minors)
-            lookout.lost(self.book, claim, gone, time.time())
-        self.book.busy_kernels = {
-            claim.id: cpus[container_id] >= lookout.BUSY_CPUS
-            for container_id, claim in running.items()
-            if container_id in cpus
-        }
-
-    def _idle_ones(self, running: dict[str, Any]) -> list[str]:
-        """Whose processors are worth a look: only those of which GPU samples do not say that they work."""
-        return [one for one, claim in running.items() if self.book.verdicts.get(claim.id) != "busy"]
 
     def _prune(self, now: float) -> None:
         if now - self._pruned_at >= PRUNE_EVERY_S:
