@@ -75,7 +75,7 @@ def places() -> Iterator[Places]:
 
 @pytest.fixture(scope="package")
 def oauth_hub(tmp_path_factory: pytest.TempPathFactory, places: Places) -> Iterator[LocalHub]:
-    """A real hub with all ways in by OAuth, and with local accounts; it asks every second about those who are in."""
+    """A real hub with all ways in by OAuth, and local accounts; it asks every second about those who are in."""
     folder = tmp_path_factory.mktemp("oauth-hub")
     places.write_secrets(folder / "secrets")
     with local_hub(folder, methods=places.methods()) as running:

@@ -58,9 +58,9 @@ class Canaille:
 
     client_id = "tf29hub"
 
-    def __init__(self, folder: Path, callback: str, **content: Any) -> None:
+    def __init__(self, folder: Path, callback: str, port: int = 0, **content: Any) -> None:
         """`callback`: where people are sent back to; `content`: as for `put`."""
-        self.folder, self.port = folder, find_free_port()
+        self.folder, self.port = folder, port or find_free_port()
         self.issuer = f"http://127.0.0.1:{self.port}"
         self.client_secret = secrets.token_urlsafe(24)
         self._environment = {

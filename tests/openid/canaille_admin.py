@@ -25,7 +25,9 @@ def main() -> None:
             for name, members in wanted.get("groups", {}).items():
                 _group(name, members)
             if "client" in wanted:
-                Backend.instance.save(models.Client(**wanted["client"]))
+                client = models.Client(**wanted["client"])
+                client.audience = [client]
+                Backend.instance.save(client)
 
 
 def _user(name, fields):

@@ -5,10 +5,13 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from jupyterhub.utils import url_path_join
 from oauthenticator.oauth2 import OAuthCallbackHandler, OAuthLoginHandler
-from tornado import web
+from tornado.httputil import url_concat
 
 from ...i18n import Translate, translator
+from ..refused import SignInRefused
+from ..signin_page import words
 from .start import COOKIE, MAX_AGE_S, MAX_COOKIES, Start, cookie_for, load
 
 SECONDS_A_DAY = 24 * 3600
@@ -61,11 +64,25 @@ class ReturnPage(OAuthCallbackHandler):
         self.set_header("Cache-Control", "no-store")
         self.set_header("Referrer-Policy", "no-referrer")
         self.started = self._take_start()
-        user = await self.login_user()
+        try:
+            user = await self.login_user()
+        except SignInRefused as refused:
+            return await self._turn_away(refused.status_code, refused.log_message or "")
         if user is None:
-            raise web.HTTPError(403, self.authenticator.sentence_not_allowed(self.translate))
+            return await self._turn_away(403, self.authenticator.sentence_not_allowed(self.translate))
         self._begin_session()
         self.redirect(self.get_next_url(user))
+
+    async def _turn_away(self, status: int, sentence: str) -> None:
+        """A page that says why, with a way to try again."""
+        after = {"next": self.started.next_url} if self.started and self.started.next_url else {}
+        again = url_concat(url_path_join(self.hub.base_url, "login"), after)
+        self.set_status(status)
+        self.finish(await self.render_template("refused.html", sentence=sentence, again=again, **words(self)))
+
+    def _request_summary(self) -> str:
+        """For Tornado's log: without state and code."""
+        return f"{self.request.method} {self.request.path} ({self.request.remote_ip})"
 
     def _begin_session(self) -> None:
         """A session id of this sign-in's own: not one that was planted in the browser before."""
