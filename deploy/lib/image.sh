@@ -11,6 +11,8 @@ ensure_image() {
 # The store is empty on the first run only: an admin who was removed on purpose does not come back.
 ensure_admin() {
     local accounts
+    step_detail="hub.yaml has no local accounts"
+    [[ -n $hub_sign_in_first_admin ]] || return 0
     accounts=$(as_hub tf29hub user list --json | "$python" -c 'import json, sys; print(len(json.load(sys.stdin)["accounts"]))')
     step_detail="there are accounts already ($accounts)"
     [[ $accounts == 0 ]] || return 0

@@ -39,9 +39,6 @@ from .sweep import Sweep
 from .throttle import Throttle
 from .trail import record
 
-ROSTERS_EVERY_MS = 30_000
-"""How long a change of a roster takes to reach users who do not come to the hub meanwhile."""
-
 
 class SignIn(Authenticator):
     """Holds the methods; each user is the business of the one that they came by."""
@@ -55,6 +52,8 @@ class SignIn(Authenticator):
     rosters = AnyTrait(
         no_rosters, config=True, help="Who takes and teaches which course: `groups.RosterProvider`."
     )
+
+    rosters_every = Float(30.0, config=True, help="Seconds until a changed roster has reached all users.")
 
     @default("manage_groups")
     def _default_manage_groups(self) -> bool:
@@ -142,9 +141,6 @@ class SignIn(Authenticator):
             local_accounts=self.local is not None,
             has_local_account=lambda user: self.local is not None and user and self.local.is_of_this(user.name),
         )
-        if self.rosters is not no_rosters:
-            self._following = PeriodicCallback(lambda: self.follow_rosters(app.db), ROSTERS_EVERY_MS)
-            self._following.start()
         first = next((method for method in self.methods if method.form and not method.hidden), None)
         routes: list[tuple[str, type]] = [("/login", page_of(first))]
         for method in self.methods:
@@ -164,7 +160,10 @@ class SignIn(Authenticator):
         watch(app)
         stop = self.hub_settings is None or self.hub_settings.sessions.disabled_servers == "stop"
         sweep = Sweep(app, self, stop_servers=stop)
-        for work, every_s in ((sweep, self.sweep_every), *self.beside):
+        going_on = [(sweep, self.sweep_every), *self.beside]
+        if self.rosters is not no_rosters:
+            going_on.append((lambda: self.follow_rosters(app.db), self.rosters_every))
+        for work, every_s in going_on:
             callback = PeriodicCallback(work, every_s * 1000)
             callback.start()
             self._going_on.append(callback)

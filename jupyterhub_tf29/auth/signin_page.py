@@ -28,6 +28,17 @@ class SignInPage(LoginHandler):
     def translate(self) -> Translate:
         return translator(self.request.headers.get("Accept-Language"))
 
+    async def post(self) -> None:
+        """The form, where it can be read; what is no text is not looked at again when the error is shown."""
+        try:
+            for name in self.request.body_arguments:
+                self.get_arguments(name)
+        except web.HTTPError:
+            self.request.arguments.clear()
+            self.request.body_arguments.clear()
+            raise
+        await super().post()
+
     async def authenticate(self, data: Any) -> Any:
         """What the form says, to its own method."""
         if self.method is None:

@@ -165,6 +165,7 @@ class LdapAuthenticator(Method, LDAPAuthenticator):
         if self._under_way >= MAX_UNDER_WAY:
             raise _Busy
         self._under_way += 1
+        self.log.debug("%s is asked (%d questions under way)", self.name, self._under_way)
         asked = asyncio.get_running_loop().run_in_executor(self._threads, question, *args)
         asked.add_done_callback(self._answered)
         return await asyncio.wait_for(asyncio.shield(asked), PATIENCE * self.method.timeout)

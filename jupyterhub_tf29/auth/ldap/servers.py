@@ -159,7 +159,7 @@ def _tls(settings: LdapMethod) -> dict[str, Any]:
 
 
 def _prepared(password: str) -> bytes:
-    """SASLprep, as RFC 4513 wants it; what that has no form for is sent as it was typed: an answer, not an error."""
+    """SASLprep, as RFC 4513 wants it; what has no such form is sent as it was typed: an answer, not an error."""
     try:
         return validate_simple_password(password)
     except LDAPSASLPrepError:
