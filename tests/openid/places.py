@@ -1,7 +1,7 @@
 """Stand-ins for places that no test can sign in at: GitHub, GitLab, Google and Entra.
 
-They have the endpoints that a sign-in speaks to, with answers of the shape that the places' documentation has. They
-prove that the hub asks and reads rightly as far as that documentation goes, and nothing about the places.
+They have the endpoints that a sign-in speaks to, with answers of the shape that the places' documentation has.
+They prove that the hub asks and reads rightly as far as that documentation goes, and nothing about the places.
 """
 
 from __future__ import annotations

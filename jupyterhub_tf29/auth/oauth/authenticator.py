@@ -132,7 +132,9 @@ class OAuthWay(Method, OAuthenticator):
             self.log.warning("Sign-in by %s from %s: the answer is not believed: %s", self.name, address, error)
             raise SignInRefused(403, _(NOT_BELIEVED).format(label=_(self.label)), cause="not-believed") from error
         self._check_domain(person, address, _)
-        self.log.info("By %s comes %r, of the groups %s", self.name, person.name, ", ".join(person.groups) or "(none)")
+        self.log.info(
+            "By %s comes %r, of the groups %s", self.name, person.name, ", ".join(person.groups) or "(none)"
+        )
         self._looks = {name: look for name, look in self._looks.items() if not look[1].done()}
         return self._model(person)
 
