@@ -15,6 +15,9 @@ PREFIX = f"/services/{SERVICE}/"
 ADDRESS = "127.0.0.1"
 """Only the proxy, on this machine, talks to it."""
 ACCESS = f"access:services!service={SERVICE}"
+WAITED_FOR_S = 1
+"""The Hub looks so long for a service before it opens its own door; its default is 30 s, for a page that can wait."""
+_HUB_6 = jupyterhub.version_info[0] >= 6
 
 
 def console_service(c: Any, settings: Settings, paths: Paths) -> None:
@@ -25,25 +28,26 @@ def console_service(c: Any, settings: Settings, paths: Paths) -> None:
     if settings.gpu.managed is False:
         return
     hub = c.JupyterHub
-    hub.services.append(
-        {
-            "name": SERVICE,
-            "url": f"http://{ADDRESS}:{settings.ports.console}",
-            "api_token": read_secret(paths, "console-token"),
-            # signed in to the Hub is signed in here: it is the Hub's own page to its users
-            "oauth_no_confirm": True,
-            "oauth_client_allowed_scopes": list(SCOPES),
-            # a link of its own in the navigation bar, rather than one in a menu of services
-            "display": False,
-        }
-    )
+    service = {
+        "name": SERVICE,
+        "url": f"http://{ADDRESS}:{settings.ports.console}",
+        "api_token": read_secret(paths, "console-token"),
+        # signed in to the Hub is signed in here: it is the Hub's own page to its users
+        "oauth_no_confirm": True,
+        "oauth_client_allowed_scopes": list(SCOPES),
+        # a link of its own in the navigation bar, rather than one in a menu of services
+        "display": False,
+    }
+    if _HUB_6:
+        service["timeout"] = WAITED_FOR_S
+    hub.services.append(service)
     hub.custom_scopes.update(SCOPES)
     _give_every_user(hub, [ACCESS, OWN])
     hub.template_vars = {**_known(hub.template_vars), "gpus_url": PREFIX}
 
 
 def _give_every_user(hub: Any, scopes: list[str]) -> None:
-    if jupyterhub.version_info[0] >= 6:
+    if _HUB_6:
         hub.extra_user_scopes.update(scopes)
         return
     for role in hub.load_roles:
