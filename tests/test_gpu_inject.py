@@ -10,13 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from jupyterhub_tf29.gpu.devices import Device
-from jupyterhub_tf29.gpu.inject import CannotInject, chosen, discovered, engine_version, inject, without_gpu
+from jupyterhub_tf29.gpu.inject import CannotInject, chosen, discovered, engine_version, injection, without_gpu
 from jupyterhub_tf29.gpu.presence import Look, judge_exec, look
 
-ONE = Device("GPU-1", "NVIDIA A100", 40960, 39000, "00000000:10:00.0", 0)
-TWO = Device("GPU-2", "NVIDIA A100", 40960, 39000, "00000000:11:00.0", 1)
-SLICE = Device("MIG-1", "NVIDIA A100", 4864, 4608, "00000000:10:00.0", 0, "GPU-1", "1g.5gb", 1)
 CDI_DIRS = ["/etc/cdi", "/var/run/cdi"]
 
 
@@ -45,12 +41,12 @@ def engine(version: str, *found: str, cdi: bool = False) -> dict:
 )
 def test_the_way_follows_from_what_the_engine_says(info, way, driver):
     assert chosen(info, ["GPU-1", "GPU-2"]) == way
-    (request,) = inject(info, [ONE, TWO]).device_requests
+    (request,) = injection(info, ["GPU-1", "GPU-2"]).device_requests
     assert request["Driver"] == driver
 
 
 def test_the_hook_is_asked_by_uuid_and_the_environment_says_the_same():
-    asked = inject(engine("20.10.24"), [TWO, ONE])
+    asked = injection(engine("20.10.24"), ["GPU-2", "GPU-1"])
     assert asked.device_requests == (
         {
             "Driver": "nvidia",
@@ -64,26 +60,26 @@ def test_the_hook_is_asked_by_uuid_and_the_environment_says_the_same():
 
 
 def test_cdi_is_asked_by_qualified_name_and_the_hook_for_nothing():
-    asked = inject(engine("28.3.0", "MIG-1", cdi=True), [SLICE])
+    asked = injection(engine("28.3.0", "MIG-1", cdi=True), ["MIG-1"])
     assert asked.device_requests[0]["DeviceIDs"] == ["nvidia.com/gpu=MIG-1"]
     assert asked.device_requests[0]["Capabilities"] == []
     assert asked.environment == {"NVIDIA_VISIBLE_DEVICES": "void"}
 
 
-@pytest.mark.parametrize("asked", [without_gpu(), inject(engine("20.10.24"), [])])
+@pytest.mark.parametrize("asked", [without_gpu(), injection(engine("20.10.24"), [])])
 def test_without_a_claim_nothing_leaks(asked):
     assert asked.device_requests == ()
     assert asked.environment == {"NVIDIA_VISIBLE_DEVICES": "void"}
 
 
 def test_a_share_tells_every_program_how_much():
-    environment = inject(engine("20.10.24"), [ONE], share_mib=8192).environment
+    environment = injection(engine("20.10.24"), ["GPU-1"], share_mib=8192, memory_mib=40960).environment
     assert environment["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
     assert environment["TF29HUB_GPU_SHARE_MIB"] == "8192"
     assert environment["TF29HUB_GPU_MEMORY_MIB"] == "40960"
     assert environment["CUDA_MPS_PINNED_DEVICE_MEM_LIMIT"] == "0=8192M"
     with pytest.raises(ValueError, match="of one device"):
-        inject(engine("20.10.24"), [ONE, TWO], share_mib=8192)
+        injection(engine("20.10.24"), ["GPU-1", "GPU-2"], share_mib=8192)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +93,7 @@ def test_a_share_tells_every_program_how_much():
 )
 def test_what_an_engine_cannot_do_is_said_with_what_to_do(info, how, said):
     with pytest.raises(CannotInject, match=said):
-        inject(info, [ONE], how=how)
+        injection(info, ["GPU-1"], how=how)
 
 
 def test_an_admins_choice_wins():
@@ -210,7 +206,7 @@ def test_the_limit_costs_nothing_where_no_share_is_set():
     assert "tf29_gpu_share" in loaded_modules(KERNEL, TF29HUB_GPU_SHARE_MIB="4096")
 
 
-@pytest.mark.parametrize("limits", [("", ""), ("x", "40960"), ("0", "40960"), ("50000", "40960")])
+@pytest.mark.parametrize("limits", [("", ""), ("x", "40960"), ("0", "40960"), ("4096", "x")])
 def test_a_limit_that_is_none_does_nothing(monkeypatch, limits):
     monkeypatch.syspath_prepend(str(KERNEL))
     import tf29_gpu_share
@@ -226,3 +222,24 @@ def test_cudas_own_part_is_left_out_of_what_tensorflow_may_take(monkeypatch, sha
     import tf29_gpu_share
 
     assert tf29_gpu_share.limit_mib(share) == limit
+
+
+@pytest.mark.parametrize(("share", "memory"), [(8192, 0), (50000, 40960)])
+def test_without_a_device_or_below_a_share_nothing_is_limited(monkeypatch, share, memory):
+    monkeypatch.syspath_prepend(str(KERNEL))
+    import tf29_gpu_share
+
+    untouched = object()
+    tf29_gpu_share.keep_within(untouched, share, memory)
+
+
+def test_the_memory_of_the_device_is_asked_of_nvml(gpu_lab):
+    gpu_lab.start(gpus=1, memory_mib=24576)
+    done = subprocess.run(
+        [sys.executable, "-c", "import tf29_gpu_share; print(tf29_gpu_share.device_memory_mib())"],
+        env={**os.environ, **gpu_lab.environment, "PYTHONPATH": str(KERNEL)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "24576"

@@ -15,8 +15,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from .devices import Device
-
 How = Literal["auto", "hook", "cdi"]
 
 CDI_KIND = "nvidia.com/gpu"
@@ -52,26 +50,37 @@ def without_gpu() -> Injection:
     return Injection(environment=dict(NO_GPU))
 
 
-def inject(
-    info: Mapping[str, Any], devices: Sequence[Device], *, share_mib: int | None = None, how: How = "auto"
+def injection(
+    info: Mapping[str, Any],
+    uuids: Sequence[str],
+    *,
+    share_mib: int | None = None,
+    memory_mib: int | None = None,
+    how: How = "auto",
 ) -> Injection:
-    """`info` is the engine's `/info`, `devices` what was granted, `share_mib` the share of that one device.
+    """`info` is the engine's `/info`, `uuids` what was granted, `share_mib` the share of that one device, whose
+    whole memory is `memory_mib`, where that is known.
 
     Raises CannotInject, and ValueError for a share of several devices.
     """
-    if not devices:
+    if not uuids:
         return without_gpu()
-    if share_mib is not None and len(devices) != 1:
-        raise ValueError(f"a share is of one device, not of {len(devices)}")
-    uuids = [device.uuid for device in devices]
-    shared = share_environment(devices[0], share_mib) if share_mib is not None else {}
+    if share_mib is not None and len(uuids) != 1:
+        raise ValueError(f"a share is of one device, not of {len(uuids)}")
+    shared = share_environment(share_mib, memory_mib) if share_mib is not None else {}
     if chosen(info, uuids, how) == "cdi":
         names = [f"{CDI_KIND}={uuid}" for uuid in uuids]
         request = {"Driver": "cdi", "Count": 0, "DeviceIDs": names, "Capabilities": [], "Options": {}}
         # void: where NVIDIA's runtime is the default one it must not add what CDI has added already
         return Injection((request,), {**NO_GPU, **shared})
     driver = "nvidia.runtime-hook" if engine_version(info) >= NAMED_HOOK_SINCE else "nvidia"
-    request = {"Driver": driver, "Count": 0, "DeviceIDs": uuids, "Capabilities": [CAPABILITIES], "Options": {}}
+    request = {
+        "Driver": driver,
+        "Count": 0,
+        "DeviceIDs": list(uuids),
+        "Capabilities": [CAPABILITIES],
+        "Options": {},
+    }
     # the engine adds this variable too; saying the same leaves no doubt whether the first or the last one counts
     return Injection((request,), {"NVIDIA_VISIBLE_DEVICES": ",".join(uuids), **shared})
 
@@ -107,16 +116,17 @@ def engine_version(info: Mapping[str, Any]) -> tuple[int, int]:
     return (int(match[1]), int(match[2])) if match else (0, 0)
 
 
-def share_environment(device: Device, share_mib: int) -> dict[str, str]:
+def share_environment(share_mib: int, memory_mib: int | None = None) -> dict[str, str]:
     """What makes programs keep to their share of a device, each in its own way.
 
     TensorFlow grows instead of taking all, and stops at the share (tf29_gpu_share.py of the notebook image). CUDA
     heeds the last variable only where an admin runs NVIDIA's MPS and lets containers reach it; else it does
     nothing.
     """
-    return {
+    shared = {
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
         SHARE_VARIABLE: str(share_mib),
-        MEMORY_VARIABLE: str(device.memory_mib),
         "CUDA_MPS_PINNED_DEVICE_MEM_LIMIT": f"0={share_mib}M",
     }
+    # without it the container asks its own NVML
+    return {**shared, MEMORY_VARIABLE: str(memory_mib)} if memory_mib else shared

@@ -1,8 +1,8 @@
 """Keep TensorFlow within a share of a GPU, in notebooks and in `python train.py` alike.
 
-Where several people share one GPU, the hub sets TF29HUB_GPU_SHARE_MIB and TF29HUB_GPU_MEMORY_MIB (of the whole
-device). A line in tf29_gpu_share.pth imports this module at the start of every Python, and only if the first is
-set.
+Where several people share one GPU, the hub sets TF29HUB_GPU_SHARE_MIB and, where it knows the memory of the whole
+device, TF29HUB_GPU_MEMORY_MIB; else NVML is asked. A line in tf29_gpu_share.pth imports this module at the start of
+every Python, and only if the first is set.
 
 What is limited is the configuration that TensorFlow hands to its C++ runtime, at the moment it does so: a
 fraction of the device's memory for this process. Unlike a logical device's memory_limit, that leaves
@@ -26,8 +26,25 @@ def limit_mib(share_mib):
     return max(share_mib - CONTEXT_MIB, share_mib // 2)
 
 
+def device_memory_mib():
+    """The memory of the first device that this container sees, or None: without one there is nothing to limit."""
+    import ctypes
+
+    try:
+        nvml = ctypes.CDLL("libnvidia-ml.so.1")
+        device, memory = ctypes.c_void_p(), (ctypes.c_ulonglong * 3)()  # nvmlMemory_t: total, free, used
+        calls = (nvml.nvmlInit_v2(), nvml.nvmlDeviceGetHandleByIndex_v2(0, ctypes.byref(device)))
+        failed = any(calls) or nvml.nvmlDeviceGetMemoryInfo(device, memory)
+    except (OSError, AttributeError):
+        return None
+    return None if failed else memory[0] // 2**20
+
+
 def keep_within(gpu_options, share_mib, memory_mib):
     """Limit a GPUOptions message in place."""
+    memory_mib = memory_mib or device_memory_mib()
+    if not memory_mib or share_mib >= memory_mib:
+        return
     devices = [device for device in gpu_options.experimental.virtual_devices if device.memory_limit_mb]
     if devices:
         # the user has cut the GPU into logical devices; a fraction beside them is refused by TensorFlow
@@ -107,10 +124,10 @@ def install(environment=os.environ):
     """Called when Python starts; a variable that is no number is none."""
     try:
         share_mib = int(environment["TF29HUB_GPU_SHARE_MIB"])
-        memory_mib = int(environment["TF29HUB_GPU_MEMORY_MIB"])
+        memory_mib = int(environment.get("TF29HUB_GPU_MEMORY_MIB") or 0)
     except (KeyError, ValueError):
         return
-    if 0 < share_mib < memory_mib:
+    if share_mib > 0:
         sys.meta_path.insert(0, _Finder(share_mib, memory_mib))
 
 
