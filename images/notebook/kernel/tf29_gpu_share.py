@@ -1,8 +1,8 @@
 """Keep TensorFlow within a share of a GPU, in notebooks and in `python train.py` alike.
 
-Where several people share one GPU, the hub sets TF29HUB_GPU_SHARE_MIB and, where it knows the memory of the whole
-device, TF29HUB_GPU_MEMORY_MIB; else NVML is asked. A line in tf29_gpu_share.pth imports this module at the start of
-every Python, and only if the first is set.
+Where several people share one GPU, the hub sets TF29HUB_GPU_SHARE_MIB and, where it knows the memory of the
+whole device, TF29HUB_GPU_MEMORY_MIB; else NVML is asked. A line in tf29_gpu_share.pth imports this module at the
+start of every Python, and only if the first is set.
 
 What is limited is the configuration that TensorFlow hands to its C++ runtime, at the moment it does so: a
 fraction of the device's memory for this process. Unlike a logical device's memory_limit, that leaves
