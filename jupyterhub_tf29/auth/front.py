@@ -240,13 +240,15 @@ class SignIn(Authenticator):
 
     async def _look_again(self, method: Method, user: Any, handler: Any) -> dict[str, Any] | bool:
         """The method's answer, asked no more often than it wants to be: another may be quicker."""
-        now, age = time.monotonic(), method.auth_refresh_age
-        if user.name in self._asked and now - self._asked[user.name] < age * 0.9:
+        if self._asked_lately(user.name, method):
             return True
         model = await method.look_again(user, handler)
         if model:
-            self._asked[user.name] = now
+            self._asked[user.name] = time.monotonic()
         return model
+
+    def _asked_lately(self, name: str, method: Method) -> bool:
+        return time.monotonic() - self._asked.get(name, float("-inf")) < method.auth_refresh_age * 0.9
 
     def _method_of(self, name: str, owner: str | None) -> Method | None:
         if owner is not None:
