@@ -1,14 +1,17 @@
 """Where a request comes from, whatever it says of itself.
 
 The Hub believes `X-Forwarded-For` and `X-Real-Ip` of anybody who connects to it, and users' containers can do
-that. Here such a header counts only where the connection comes from the front, and in it only what the front
-and further trusted proxies have written: read from the right, the first address that is no trusted proxy.
+that. Here such a header counts only where the connection comes from this machine, as the front's do, and in it
+only what the front and further trusted proxies have written: read from the right, the first that is no trusted
+proxy.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import socket
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -25,8 +28,10 @@ def trust(addresses: Iterable[str]) -> None:
 
 def client_address(request: Any) -> str:
     """The IP address of the browser or program behind a Tornado request; "" for a Unix socket."""
-    peer = _peer(request)
-    return forwarded(peer, ",".join(request.headers.get_list("X-Forwarded-For")), _trusted)
+    peer, header = _peer(request), ",".join(request.headers.get_list("X-Forwarded-For"))
+    if not header:
+        return peer
+    return forwarded(peer, header, [*_trusted, *([ipaddress.ip_network(peer)] if is_own(peer) else [])])
 
 
 def forwarded(peer: str, header: str, trusted: Iterable[Network]) -> str:
@@ -37,6 +42,20 @@ def forwarded(peer: str, header: str, trusted: Iterable[Network]) -> str:
             break
         address = str(_parse(claimed))
     return address
+
+
+@lru_cache(maxsize=256)
+def is_own(address: str) -> bool:
+    """Whether it is an address of this machine: nothing can be bound to any other."""
+    parsed = _parse(address)
+    if parsed is None:
+        return False
+    with socket.socket(socket.AF_INET6 if parsed.version == 6 else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((str(parsed), 0))
+        except OSError:
+            return False
+    return not parsed.is_unspecified
 
 
 def _peer(request: Any) -> str:

@@ -7,6 +7,7 @@ the change is committed, and forgotten when it is rolled back.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +23,8 @@ from .trail import record
 HUBS_OWN_CLIENT = "jupyterhub"
 """The OAuth client of tokens that are no browser's access to a server."""
 
+log = logging.getLogger("tf29hub.audit")
+
 Found = tuple[str, dict[str, Any]]
 
 
@@ -33,7 +36,10 @@ def listen(session: Session) -> None:
     pending: list[Found] = []
 
     def flushed(session: Session, _context: Any) -> None:
-        pending.extend(find_changes(session))
+        try:
+            pending.extend(find_changes(session))
+        except Exception:  # it must not be the trail that keeps the Hub from its database
+            log.exception("AUDIT TRAIL: a change of the Hub's database could not be told")
 
     def committed(_session: Session) -> None:
         for name, fields in pending:
@@ -53,7 +59,7 @@ def find_changes(session: Session) -> Iterator[Found]:
     for one in session.new:
         yield from _added(one)
     for one in session.deleted:
-        yield from _removed(one)
+        yield from _removed(getattr(one, "orm_user", one))  # the Hub deletes a user by its wrapper
     gains: dict[tuple[str, str], dict[str, set[str]]] = {}
     for one in {*session.new, *session.dirty} - {*session.deleted}:
         if isinstance(one, orm.User):

@@ -101,3 +101,6 @@ ACTIONS: dict[str, Callable[[Any], Awaitable[Done]]] = {
     "disable": _disable,
     "enable": _enable,
 }
+
+EVENTS = {action: f"account-{action.removeprefix('new-')}" for action in ACTIONS}
+"""What the audit trail calls them."""

@@ -14,10 +14,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from ..audit.at_once import record_at_once
+from ..audit.trail import at_the_terminal
 from ..cli import CommandError
 from ..settings import Paths
 from .accounts import Account, AccountStore, SignUp
 from .errors import AccountError
+from .lock_commands import show_locks, unlock
 from .passwords import generate_password
 
 
@@ -45,6 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             help="its first line is the password ('-': standard input); without it one is made up and printed",
         )
     _verb(verbs, "remove", "take an account away; the files and the name's history stay")
+    locks = verbs.add_parser("locks", help="show who is locked out after wrong passwords")
+    locks.add_argument("--json", action="store_true", help="as JSON, for programs")
+    _verb(verbs, "unlock", "end a lock: of an account, an address, an id that `locks` shows, or all")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -57,6 +63,11 @@ def run(args: argparse.Namespace) -> int:
             store.close()
     except AccountError as error:
         raise CommandError(str(error)) from error
+    if args.verb in EVENTS:
+        told = {"reason": "released"} if args.verb == "unlock" else {}
+        record_at_once(
+            Paths.from_environment(), EVENTS[args.verb], name=args.name, actor=at_the_terminal(), **told
+        )
     return 0
 
 
@@ -197,4 +208,13 @@ VERBS: dict[str, Callable[[AccountStore, argparse.Namespace], None]] = {
     "enable": _enable,
     "passwd": _passwd,
     "remove": _remove,
+    "locks": show_locks,
+    "unlock": unlock,
 }
+
+EVENTS = {
+    **{verb: f"account-{verb}" for verb in ("add", "approve", "refuse", "disable", "enable", "remove")},
+    "passwd": "account-password",
+    "unlock": "unlock",
+}
+"""What the audit trail calls them; verbs that only look are not in it."""

@@ -9,14 +9,16 @@ from jupyterhub.handlers.base import BaseHandler
 from jupyterhub.utils import url_path_join
 from tornado import web
 
+from ..audit.acting import by_whom
 from ..i18n import Translate, translator
 from .accounts import Outcome
-from .admin_actions import ACTIONS, Done
+from .admin_actions import ACTIONS, EVENTS, Done
 from .errors import AccountError
 from .models import NOTE_LENGTH
 from .passwords import MIN_LENGTH
 from .sessions import end_sessions
 from .signin_page import words
+from .trail import record
 
 
 class _Page(BaseHandler):
@@ -63,6 +65,7 @@ class SignUpPage(_Page):
             return await self._show(400, error=error.translated(_), username=name, note=note)
         authenticator.waiting_count = await authenticator.look(authenticator.store.count_waiting)
         self.log.info("Sign-up from %s for the name %s waits for approval", address, name)
+        record("account-request", address=address)  # the name is in the store; here it may be a mistyped password
         await self._show(sent=True, username=name)
 
     async def _show(self, status: int = 200, **ns: Any) -> None:
@@ -99,6 +102,7 @@ class PasswordPage(_Page):
         await authenticator.look(authenticator.store.sessions_ended, own_name)
         self.set_login_cookie(user)  # this browser stays signed in
         self.log.info("%s changed their password", user.name)
+        record("account-password", name=user.name, **by_whom(user.name))
         target = self._validate_next_url(self.field("next"))
         self.redirect(target or url_path_join(self.hub.base_url, "password?changed=1"), status=303)
 
@@ -131,6 +135,8 @@ class AccountsPage(_Page):
         except AccountError as error:
             return await self._show(409, error=error.translated(_))
         self.log.info("%s: %s %s", self.current_user.name, self.field("action"), done.name)
+        name = self.local.hub_name(done.name)
+        record(EVENTS[self.field("action")], name=name, **by_whom(name))
         await self._show(done=done)
 
     def _only_admins(self) -> None:

@@ -64,7 +64,7 @@ class LocalHub:
         """`tf29hub user …` on this hub's accounts, from another process, while the hub runs."""
         return subprocess.run(
             [Path(sys.executable).with_name("tf29hub"), "user", *words],
-            env={**os.environ, "TF29HUB_STATE": str(self.folder)},
+            env={**os.environ, **{f"TF29HUB_{of}": str(self.folder) for of in ("CONFIG", "STATE", "LOGS")}},
             input=stdin,
             capture_output=True,
             text=True,
