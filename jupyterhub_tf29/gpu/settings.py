@@ -153,6 +153,8 @@ class Gpu(_Section):
 
     managed: Literal["auto"] | bool = "auto"
     """auto: the GPUs that there are; true: and having none is a fault; false: none is handed out."""
+    injection: Literal["auto", "hook", "cdi"] = "auto"
+    """How containers come to their GPUs; auto: by CDI where the engine says that it knows them, else by the hook."""
     names: Literal["everyone", "admins"] = "admins"
     """Who sees the names of those who hold GPUs or wait for them."""
     timezone: str = "UTC"
@@ -161,6 +163,8 @@ class Gpu(_Section):
     """A GPU that its last container left and that is not free by then is quarantined."""
     hold: AtLeastASecond = 900
     """When a turn comes, the GPUs are held and the server runs so long for its user to come."""
+    injection: Literal["auto", "hook", "cdi"] = "auto"
+    """How containers come to their GPUs: by NVIDIA's container hook or by CDI; auto: as the engine can."""
     order: Literal["fair", "arrival"] = "fair"
     backfill: bool = True
     lease: Lease = Lease()

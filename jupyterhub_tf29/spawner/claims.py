@@ -19,6 +19,7 @@ from typing import Any
 from jupyterhub.utils import url_path_join
 
 from ..gpu.client import BrokerRefused, BrokerUnavailable, Claim, Event, Forecast, Placed, Ticket
+from ..gpu.inject import CannotInject, injection, without_gpu
 from ..gpu.request import Request
 from . import labels, line
 from .container import Gpus
@@ -158,12 +159,18 @@ class ClaimingSpawner(ToldSpawner):
 
     async def prepare_devices(self, claim: Claim) -> None:
         """Find out how this engine hands the claim's devices to a container."""
-        from ..gpu import inject
-
-        info = await self.docker("info")
         uuids = [device["uuid"] for device in claim["devices"]]
-        injection = inject.injection(info, uuids, share_mib=claim["share_mib"])
-        self._injected = Gpus(injection.device_requests, injection.environment)
+        try:
+            injected = injection(
+                await self.docker("info"),
+                uuids,
+                share_mib=claim["share_mib"],
+                memory_mib=self.gpus.memory_mib(uuids[0]) if self.gpus is not None else None,
+                how=self.settings.gpu.injection,
+            )
+        except CannotInject as error:
+            raise line.cannot_inject(error) from None
+        self._injected = Gpus(list(injected.device_requests), dict(injected.environment))
 
     @property
     def devices(self) -> Gpus | None:
@@ -172,7 +179,7 @@ class ClaimingSpawner(ToldSpawner):
             return self._injected
         if self.gpus is None or self.gpus.known is False:
             return None
-        return Gpus(environment={"NVIDIA_VISIBLE_DEVICES": "void"})
+        return Gpus(environment=dict(without_gpu().environment))
 
     async def _commit(self, desk: GpuDesk, claim: Claim, container_id: str) -> None:
         try:

@@ -56,6 +56,7 @@ class GpuDesk:
         self._wanted = settings.gpu.managed
         self._log = log
         self._found: bool | None = None
+        self._memory_mib: dict[str, int | None] = {}
         self._found_at = -LOOK_AGAIN_AFTER
         # the Hub replaces spawner objects, and forgets those of users who were deleted
         self._listeners: WeakValueDictionary[ServerKey, Listener] = WeakValueDictionary()
@@ -90,6 +91,10 @@ class GpuDesk:
         """As `managed`, without asking again."""
         return self._found if self._wanted == "auto" else self._wanted is True
 
+    def memory_mib(self, uuid: str) -> int | None:
+        """Of a whole device, as last seen; None where it is not known."""
+        return self._memory_mib.get(uuid)
+
     async def forecast(
         self, user: str, groups: Sequence[str], requests: Mapping[str, Mapping[str, Any]]
     ) -> dict[str, Forecast]:
@@ -101,7 +106,9 @@ class GpuDesk:
         return await self._soon(self.client.tickets(user))
 
     async def _look(self) -> None:
-        self._found = bool((await self.client.devices())["devices"])
+        devices = (await self.client.devices())["devices"]
+        self._found = bool(devices)
+        self._memory_mib = {device["uuid"]: device.get("memory_mib") for device in devices}
         self._found_at = time.monotonic()
 
     async def _soon(self, question: Awaitable[Answer]) -> Answer | None:
@@ -210,7 +217,7 @@ class GpuDesk:
             self._log.exception("Telling server %s about its GPU failed", "/".join(_server_of(event)))
 
 
-QUIET_TICKETS = frozenset({"ticket-new", "ticket-placed", "ticket-moved", "ticket-cancelled"})
+QUIET_TICKETS = frozenset({"ticket-new", "ticket-taken", "ticket-cancelled"})
 """What the user has just done, or sees on the menu as it happens."""
 
 

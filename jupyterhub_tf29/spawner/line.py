@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..gpu.client import BrokerClient, BrokerRefused, BrokerUnavailable, Ticket
+from ..gpu.inject import CannotInject
 from ..i18n import N_
 from .gpumenu import OFFER_FIELD
 from .gpuwords import about_in_words, place_in_words, text_in
@@ -41,6 +42,17 @@ def refused(error: BrokerRefused, language: str) -> StartFailed:
     """The broker says no, in its own words."""
     said = text_in(error.text, language) or str(error)
     return StartFailed(f"gpu_{error.code}", _AS_THE_BROKER_SAYS, status_code=409, cause=error.code, said=said)
+
+
+def cannot_inject(error: CannotInject) -> StartFailed:
+    """This engine gives no GPUs to containers; an admin finds what to do in the log."""
+    return StartFailed(
+        "gpu_injection",
+        "The GPUs of this machine cannot be given to workspaces just now. Please tell the admin, or start a "
+        "workspace without a GPU meanwhile.",
+        status_code=503,
+        cause=str(error),
+    )
 
 
 def gone() -> StartFailed:

@@ -300,12 +300,12 @@ class RunningHub:
             environment["DOCKER_HOST"] = self._docker_host
         return environment
 
-    def _run(self, what: str) -> subprocess.Popen[bytes]:
+    def _run(self, what: str, **environment: str) -> subprocess.Popen[bytes]:
         enter = self._private.enter if self._private else []
         with (self.paths.logs / f"{what}.log").open("ab") as log:
             return subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", *enter, str(BIN / "tf29hub"), what],
-                env=self._environment(),
+                env={**self._environment(), **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
