@@ -153,8 +153,6 @@ class Gpu(_Section):
 
     managed: Literal["auto"] | bool = "auto"
     """auto: the GPUs that there are; true: and having none is a fault; false: none is handed out."""
-    injection: Literal["auto", "hook", "cdi"] = "auto"
-    """How containers come to their GPUs; auto: by CDI where the engine says that it knows them, else by the hook."""
     names: Literal["everyone", "admins"] = "admins"
     """Who sees the names of those who hold GPUs or wait for them."""
     timezone: str = "UTC"
