@@ -16,7 +16,7 @@ ADDRESS = "127.0.0.1"
 """Only the proxy, on this machine, talks to it."""
 ACCESS = f"access:services!service={SERVICE}"
 WAITED_FOR_S = 1
-"""The Hub looks so long for a service before it opens its own door; its default is 30 s, for a page that can wait."""
+"""The Hub looks so long for a service before it opens its own door; its default is 30 s, too long for a page."""
 _HUB_6 = jupyterhub.version_info[0] >= 6
 
 
