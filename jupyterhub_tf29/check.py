@@ -20,6 +20,7 @@ import requests
 
 from .auth.accounts import AccountStore
 from .auth.errors import AccountError
+from .front.ourselves import front_context, front_url, session_to_front
 from .kernel import run_in_kernel
 from .profiles import Profile, load_profiles
 from .secretfiles import read_secret
@@ -77,15 +78,9 @@ def run(args: argparse.Namespace) -> int:
     profiles = load_profiles(paths.config / "profiles.yaml", settings.limits)
     profile = args.profile or smallest_profile(profiles.on_menu(gpus_managed=False)).slug
     front = args.url or front_url(settings)
-    person = Visitor(front, f"check-{secrets.token_hex(5)}", secrets.token_urlsafe(24))
+    context = front_context(settings, paths)
+    person = Visitor(front, f"check-{secrets.token_hex(5)}", secrets.token_urlsafe(24), context)
     return Check(settings, paths, person, profile).run()
-
-
-def front_url(settings: Settings) -> str:
-    """Where this machine itself reaches the front."""
-    local = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  (to be replaced, not to listen on)
-    address = local.get(settings.listen.address, settings.listen.address)
-    return f"http://{f'[{address}]' if ':' in address else address}:{settings.listen.port}"
 
 
 def smallest_profile(profiles: list[Profile]) -> Profile:
@@ -181,8 +176,7 @@ class Check:
         headers = {"Authorization": f"token {read_secret(self.paths, 'check-token')}"}
         url = f"{self.person.front}/hub/api/users/{self.person.username}"
         deadline = time.monotonic() + STOP_WITHIN_S
-        with requests.Session() as session:
-            session.trust_env = False
+        with session_to_front(front_context(self.settings, self.paths)) as session:
             while True:
                 try:
                     answer = session.delete(url, headers=headers, timeout=STOP_WITHIN_S)

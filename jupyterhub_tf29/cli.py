@@ -26,6 +26,7 @@ COMMANDS = {
     "check": ("jupyterhub_tf29.check", "do the whole main job once against the running hub"),
     "doctor": ("jupyterhub_tf29.doctor", "look at everything the hub stands on, and say what to do"),
     "volumes": ("jupyterhub_tf29.volumes_command", "users' files: list their volumes and sizes, delete one"),
+    "certificate": ("jupyterhub_tf29.front.command", "TLS of our own proxy: renew its certificate, show it"),
     "audit": ("jupyterhub_tf29.audit.command", "the audit trail: who came in, who did what"),
     "user": ("jupyterhub_tf29.auth.commands", "local accounts: list, add, approve, disable, set a password"),
 }

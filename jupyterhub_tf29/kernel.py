@@ -38,7 +38,14 @@ async def _execute(visitor: Visitor, kernel: str, code: str) -> str:
     session = uuid.uuid4().hex
     url, headers = visitor.websocket(f"api/kernels/{kernel}/channels?session_id={session}")
     try:
-        connection = await websocket_connect(HTTPRequest(url, headers=headers, connect_timeout=CONNECT_TIMEOUT_S))
+        asked = HTTPRequest(
+            url,
+            headers=headers,
+            connect_timeout=CONNECT_TIMEOUT_S,
+            ssl_options=visitor.context,
+            validate_cert=True,
+        )
+        connection = await websocket_connect(asked)
     except (HTTPClientError, OSError) as error:
         raise VisitFailed(f"no websocket to the kernel: {error}") from error
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 import time
 from collections.abc import Iterator
 from html import unescape
@@ -16,6 +17,8 @@ from typing import Any
 from urllib.parse import quote, urljoin
 
 import requests
+
+from .front.ourselves import session_to_front
 
 REQUEST_TIMEOUT_S = 60
 """For one answer. Behind the spawn form the Hub may wait for up to 10 s before it shows the progress page."""
@@ -29,14 +32,14 @@ class VisitFailed(Exception):
 class Visitor:
     """One person with one browser at one hub."""
 
-    def __init__(self, front: str, username: str, password: str) -> None:
-        """`front`: where the hub answers, such as `http://127.0.0.1:8000`."""
+    def __init__(self, front: str, username: str, password: str, context: ssl.SSLContext | None = None) -> None:
+        """`front`: where the hub answers, such as `http://127.0.0.1:8000`; `context`: how to speak TLS to it."""
         self.front = front.rstrip("/")
         self.username = username
         self._password = password
-        self.session = requests.Session()
+        self.context = context
         # neither a proxy nor a CA bundle of the environment belongs between us and our own machine
-        self.session.trust_env = False
+        self.session = session_to_front(context)
 
     # pages
 

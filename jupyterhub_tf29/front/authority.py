@@ -70,8 +70,14 @@ def names_of_machine(settings: Settings) -> list[str]:
     if not ipaddress.ip_address(settings.listen.address).is_unspecified:
         names.append(settings.listen.address)
     else:
-        names += [address for address in (_own_address(socket.AF_INET), _own_address(socket.AF_INET6)) if address]
+        names += own_addresses()
     return list(dict.fromkeys(name.lower() for name in names if name))
+
+
+def own_addresses() -> list[str]:
+    """The addresses by which other machines would reach this one; none where it has no way out."""
+    found = (_own_address(socket.AF_INET), _own_address(socket.AF_INET6))
+    return [address for address in found if address and not ipaddress.ip_address(address).is_loopback]
 
 
 def _own_address(family: int) -> str:
