@@ -7,6 +7,7 @@ import logging
 import pytest
 
 from jupyterhub_tf29.gpu.client import BrokerUnavailable
+from jupyterhub_tf29.profiles import Gpu
 from jupyterhub_tf29.settings import Paths, Settings
 from jupyterhub_tf29.spawner import gpudesk
 from jupyterhub_tf29.spawner.gpudesk import GpuDesk, is_for_user
@@ -76,7 +77,7 @@ async def test_a_page_waits_for_a_hanging_broker_only_so_long(broker, make_desk,
     monkeypatch.setattr(gpudesk, "PAGE_WAITS", 0.05)
     broker.delay = 30
     desk = make_desk()
-    answers = asyncio.gather(desk.managed(), desk.forecast("ada", [], {"gpu": {}}), desk.tickets("ada"))
+    answers = asyncio.gather(desk.managed(), desk.forecast(ADA, [], {"gpu": Gpu()}), desk.tickets("ada"))
     assert await asyncio.wait_for(answers, 5) == [None, {}, None]
 
 

@@ -211,13 +211,24 @@ class BrokerClient:
         return await self._call("GET", f"/v1/explain/{_part(ticket_id)}")
 
     async def forecast(
-        self, *, user: str, groups: Sequence[str], requests: Mapping[str, Mapping[str, Any]]
+        self,
+        *,
+        user: str,
+        groups: Sequence[str],
+        requests: Mapping[str, Mapping[str, Any]],
+        lease_s: Mapping[str, int] | None = None,
+        server: str = "",
     ) -> dict[str, Forecast]:
-        """For each of `requests` (a key of your own → `Request.to_json()`), what the menu says beside it."""
+        """For each of `requests` (a key of your own → `Request.to_json()`), what the menu says beside it.
+
+        `lease_s`: by the same keys, for how long, where not for as long as the policy says.
+        """
         body = {
             "user": user,
             "groups": list(groups),
             "requests": {key: dict(one) for key, one in requests.items()},
+            "lease_s": dict(lease_s or {}),
+            "server": server,
         }
         return await self._call("POST", "/v1/forecast", body)
 

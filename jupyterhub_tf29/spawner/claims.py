@@ -21,6 +21,7 @@ from jupyterhub.utils import url_path_join
 from ..gpu.client import BrokerRefused, BrokerUnavailable, Claim, Event, Forecast, Placed, Ticket
 from ..gpu.inject import CannotInject, injection, without_gpu
 from ..gpu.request import Request
+from ..profiles import Gpu
 from . import labels, line
 from .container import Gpus
 from .gpudesk import GpuDesk, ServerKey
@@ -129,14 +130,12 @@ class ClaimingSpawner(ToldSpawner):
         """Whether this hub hands out GPUs; None: nobody knows right now."""
         return await self.gpus.managed() if self.gpus is not None else False
 
-    async def ask_for_menu(
-        self, requests: Mapping[str, Mapping[str, Any]]
-    ) -> tuple[dict[str, Forecast], list[Ticket]]:
-        """What would happen to each request, and the user's places; empty where the broker is late."""
+    async def ask_for_menu(self, wishes: Mapping[str, Gpu]) -> tuple[dict[str, Forecast], list[Ticket]]:
+        """What would happen to each wish, and the user's places; empty where the broker is late."""
         if self.gpus is None:
             return {}, []
         forecasts, tickets = await asyncio.gather(
-            self.gpus.forecast(self.user.name, self.groups, requests), self.gpus.tickets(self.user.name)
+            self.gpus.forecast(self.server_key, self.groups, wishes), self.gpus.tickets(self.user.name)
         )
         return forecasts, tickets or []
 

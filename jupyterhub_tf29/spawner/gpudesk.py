@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
 from ..gpu.client import BrokerClient, BrokerRefused, BrokerUnavailable, Event, Forecast, Ticket
+from ..profiles import Gpu
 from ..settings import Paths, Settings
 from .heard import HeardUntil
 
@@ -96,10 +97,17 @@ class GpuDesk:
         return self._memory_mib.get(uuid)
 
     async def forecast(
-        self, user: str, groups: Sequence[str], requests: Mapping[str, Mapping[str, Any]]
+        self, server: ServerKey, groups: Sequence[str], wishes: Mapping[str, Gpu]
     ) -> dict[str, Forecast]:
-        """Key → what the menu says beside it; empty where the broker is late or silent."""
-        return await self._soon(self.client.forecast(user=user, groups=groups, requests=requests)) or {}
+        """Key → what the menu of that server says beside it; empty where the broker is late or silent."""
+        asking = self.client.forecast(
+            user=server[0],
+            server=server[1],
+            groups=groups,
+            requests={key: gpu.request.to_json() for key, gpu in wishes.items()},
+            lease_s={key: gpu.lease for key, gpu in wishes.items() if gpu.lease},
+        )
+        return await self._soon(asking) or {}
 
     async def tickets(self, user: str) -> list[Ticket] | None:
         """The user's places in the line; None where the broker is late or silent."""

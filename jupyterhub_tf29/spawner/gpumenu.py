@@ -107,11 +107,12 @@ def _wishes_of(profile: Profile) -> list[tuple[str, Gpu, str, str]]:
 
 
 def _line(key: str, gpu: Gpu, option: str, choice: str, forecast: Forecast | None, language: str) -> Line:
-    lease_s = forecast["lease_s"] if forecast and forecast["possible"] else gpu.lease
+    possible = forecast is None or forecast["possible"]
+    lease_s = forecast["lease_s"] if forecast else gpu.lease
     return Line(
         key=key,
         text=gpuwords.forecast_in_words(forecast, language),
-        lease=gpuwords.lease_in_words(lease_s, language),
+        lease=gpuwords.lease_in_words(lease_s, language) if possible else "",
         option=option,
         choice=choice,
     )

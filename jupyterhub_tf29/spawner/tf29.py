@@ -159,8 +159,7 @@ class TF29Spawner(RecordedSpawner, ClaimingSpawner):
         return await asyncio.to_thread(self.profiles.get)
 
     async def _gpu_menu(self, profiles: list[Profile]) -> gpumenu.GpuMenu:
-        requests = {key: gpu.request.to_json() for key, gpu in gpumenu.wishes(profiles).items()}
-        forecasts, tickets = await self.ask_for_menu(requests)
+        forecasts, tickets = await self.ask_for_menu(gpumenu.wishes(profiles))
         return gpumenu.gpu_menu(
             profiles,
             forecasts,
