@@ -7,14 +7,15 @@ import os
 import platform
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import docker
 import requests
 
 from .check import front_url
+from .finding import Finding
+from .gpu import findings as gpus
 from .image.pin import Pin, PinError, read_pin
 from .probe import Reach, probe
 from .profiles import load_profiles
@@ -27,18 +28,6 @@ DISK_FAIL_BYTES = 1 * GiB
 HTTP_TIMEOUT_S = 10
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 """The kernel's word for it → Docker's."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the report."""
-
-    level: Literal["ok", "warn", "failed"]
-    text: str
-    advice: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.level:<7} {self.text}" + (f"\n        → {self.advice}" if self.advice else "")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,6 +68,24 @@ def examine(settings: Settings, paths: Paths, *, containers: bool = True) -> Ite
             yield from reach_findings(probe(client, settings, pin.image_id))
         except docker.errors.DockerException as error:
             yield Finding("failed", f"a container on the users' network: {error}", "see the Docker Engine's log")
+    yield from gpu_findings(client, settings, pin if containers else None)
+
+
+def gpu_findings(client: Any, settings: Settings, pin: Pin | None) -> Iterator[Finding]:
+    """Driver, cards and injection; with `pin` also by trying it in containers of that image."""
+    if settings.gpu.managed is False:
+        yield Finding("ok", "GPUs: none is handed out, as gpu.managed in hub.yaml says")
+        return
+    inventory = gpus.look()
+    yield from gpus.driver_findings(inventory, settings.gpu.managed)
+    if not inventory.devices or inventory.problem:
+        return
+    yield from gpus.engine_findings(client.info(), inventory, settings.gpu.injection)
+    if pin:
+        try:
+            yield from gpus.trial_findings(client, settings.name, pin.image_id, inventory, settings.gpu.injection)
+        except docker.errors.DockerException as error:
+            yield Finding("failed", f"a container with a GPU: {error}", "see the Docker Engine's log")
 
 
 def _no_engine(error: Exception) -> Finding:

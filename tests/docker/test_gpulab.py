@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import docker
 import docker.errors
 import pytest
 
+from jupyterhub_tf29.gpu import findings, presence
+from jupyterhub_tf29.gpu.devices import Device, Inventory
+from jupyterhub_tf29.gpu.presence import Look
 from tests.gpulab.engine import GpuEngine, lose_devices, remove_nodes
 from tests.gpulab.lab import host_pids
 
@@ -123,3 +127,33 @@ def test_a_restarted_container_has_its_devices_again(gpu_engine, run_with):
     lose_devices(container.id)
     container.restart(timeout=0)
     assert gpu_engine.lab.uuids[0] in inside(container, "nvidia-smi", "-L")
+
+
+def test_doctor_tries_it_in_containers(gpu_engine, lab_client, stub_image, monkeypatch):
+    for key, value in gpu_engine.lab.environment.items():
+        monkeypatch.setenv(key, value)
+    found = list(findings.trial_findings(lab_client, "doctor", stub_image, findings.look(), "auto"))
+    assert [str(finding)[:7].strip() for finding in found] == ["ok", "ok"], found
+    assert lab_client.containers.list(all=True) == []
+    stranger = Inventory(devices=(Device("GPU-stranger", "NVIDIA", 1000, 700, "00000000:01:00.0", 9),))
+    (refused,) = findings.trial_findings(lab_client, "doctor", stub_image, stranger, "auto")
+    assert refused.level == "failed"
+    assert "unknown device" in refused.text
+    assert lab_client.containers.list(all=True) == []
+
+
+def test_devices_that_a_running_container_lost_are_seen_from_outside(gpu_engine, run_with):
+    lab = gpu_engine.lab
+    well, reloaded, bare = (run_with(lab.uuids[number]) for number in range(3))
+    minors = {container.id: [lab.minor(number)] for number, container in enumerate((well, reloaded, bare))}
+    lose_devices(reloaded.id)
+    remove_nodes(bare.id)
+    looks = presence.look(minors)
+    assert looks[bare.id] is Look.LOST
+    # cgroup v2 shows nobody its rules: there, somebody inside has to say
+    for container, expected in ((well, Look.THERE), (reloaded, Look.LOST)):
+        code, output = container.exec_run(presence.EXEC_COMMAND)
+        assert presence.judge_exec(code, output.decode(), devices=1) is expected
+        assert looks[container.id] in (expected, Look.UNKNOWN)
+    if Path("/sys/fs/cgroup/devices").is_dir():
+        assert looks == {well.id: Look.THERE, reloaded.id: Look.LOST, bare.id: Look.LOST}
