@@ -245,7 +245,7 @@ class TestDatabase:
         folder.mkdir(mode=0o700)
         os.chown(folder, 65534, 65534)
         for parent in folder.parents:  # pytest's folders are closed to others
-            if parent.stat().st_uid == os.geteuid() and parent.name.startswith(("pytest", "test_root")):
+            if parent.stat().st_uid == os.geteuid() and parent.name.startswith(("pytest", "popen", "test_root")):
                 parent.chmod(parent.stat().st_mode | 0o011)
         by_root = AccountStore(folder / "accounts.sqlite")
         by_root.add("wang", GOOD, by="root")

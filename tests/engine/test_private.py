@@ -10,6 +10,7 @@ import requests
 
 from tests.engine.private import PrivateEngine
 from tests.engine.relay import Relay
+from tests.ours import NAME_LABEL
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.docker
@@ -17,9 +18,10 @@ pytestmark = pytest.mark.docker
 
 @pytest.mark.parametrize(("live_restore", "after"), [(True, "running"), (False, "exited")])
 def test_a_killed_dockerd_keeps_its_containers_only_with_live_restore(
-    engine, stub_image, tmp_path: Path, live_restore: bool, after: str
+    engine, stub_image, made, tmp_path: Path, live_restore: bool, after: str
 ):
-    before = {network.id for network in engine.networks.list()}
+    ours = engine.networks.create(f"{made}-bystander", labels={NAME_LABEL: made})
+    before = {ours.id, engine.networks.get("bridge").id}
     with contextlib.closing(PrivateEngine(tmp_path / "engine", live_restore=live_restore)) as private:
         private.start()
         private.copy_image(engine, stub_image)
@@ -39,6 +41,7 @@ def test_a_killed_dockerd_keeps_its_containers_only_with_live_restore(
             assert _answers(url) == (after == "running")
     assert before <= {network.id for network in engine.networks.list()}
     assert engine.ping()
+    ours.remove()
 
 
 def _answers(url: str) -> bool:
