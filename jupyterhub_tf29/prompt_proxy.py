@@ -1,8 +1,10 @@
-"""The Hub's side of Traefik, which asks at once whether a new route is there."""
+"""The Hub's side of Traefik: routes for names with any characters, and no waiting for what is there."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
+from urllib.parse import unquote, unquote_to_bytes
 
 from jupyterhub.utils import exponential_backoff
 from jupyterhub_traefik_proxy.fileprovider import TraefikFileProviderProxy
@@ -11,8 +13,44 @@ FIRST_LOOK_WITHIN_S = 0.02
 """Traefik takes some milliseconds to read a changed file; its API answers in one."""
 
 
+RESERVED = frozenset(b":/?#[]@!$&'()*+,;=%")
+"""RFC 3986: an address in which one of these is encoded is another address than one in which it stands there."""
+
+
+def rule_for(routespec: str) -> str:
+    """Traefik's rule for a route such as `/user/github%3Aoctocat/`.
+
+    Traefik (3.7) compares paths in which what is reserved stays as the browser sent it, and jupyterhub-traefik-proxy
+    (2.1) decodes all of it: `/user/a%2Bb/` would never match. People also type the plain character: both count.
+    """
+    host, slash, path = routespec.partition("/")
+    paths = dict.fromkeys((slash + _decoded_but_reserved(path), slash + unquote(path)))
+    rule = " || ".join(f"PathPrefix(`{one}`)" + (f" || Path(`{one[:-1]}`)" if one != "/" else "") for one in paths)
+    return f"Host(`{host}`) && ( {rule} )" if host else f"( {rule} )"
+
+
+def _decoded_but_reserved(path: str) -> str:
+    """Runs of encoded bytes become characters; those of reserved characters stay encoded, in capitals."""
+
+    def decoded(run: re.Match[str]) -> str:
+        bytes_ = unquote_to_bytes(run[0])
+        pieces = re.split(b"([" + re.escape(bytes(RESERVED)) + b"])", bytes_)
+        return "".join(
+            f"%{piece[0]:02X}" if len(piece) == 1 and piece[0] in RESERVED else piece.decode("utf-8", "replace")
+            for piece in pieces
+        )
+
+    return re.sub(r"(?:%[0-9a-fA-F]{2})+", decoded, path)
+
+
 class PromptTraefikProxy(TraefikFileProviderProxy):
     """jupyterhub-traefik-proxy 2.1 waits up to 0.2 s before it first looks; every start would wait with it."""
+
+    def _dynamic_config_for_route(self, routespec: str, target: str, data: Any) -> tuple[Any, Any]:
+        traefik, kept = super()._dynamic_config_for_route(routespec, target, data)
+        for router in traefik["http"]["routers"].values():
+            router["rule"] = rule_for(routespec)
+        return traefik, kept
 
     async def _wait_for_route(self, routespec: str) -> None:
         async def is_there() -> Any:
