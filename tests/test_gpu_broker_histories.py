@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order: nobody's GPU is given twice, what runs is held, what was used is accounted."""
+"""Whatever happens in whatever order: no GPU is given twice, what runs is held, what was used is accounted."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from tests.broker.histories import NAMES, History
 
-HISTORIES = 40
+HISTORIES = 24
 STEPS = 1000
-"""Of each: 40,000 events here, and more from the scheduler's own tests."""
+"""Of each: 24,000 events here, and more from the scheduler's own tests."""
 
 
 @pytest.mark.parametrize("seed", range(HISTORIES))
@@ -26,7 +26,9 @@ def test_random_histories(seed: int, tmp_path: Path):
     try:
         history.random_steps(random, STEPS)
     except Exception as error:
-        raise AssertionError(f"seed {seed}, after {history.steps} steps: {history.story[-12:]}: {error!r}") from error
+        raise AssertionError(
+            f"seed {seed}, after {history.steps} steps: {history.story[-12:]}: {error!r}"
+        ) from error
     history.check_store()
     assert history.steps == STEPS
 

@@ -1,7 +1,7 @@
 """Random histories of a machine with a broker: users, the Hub, the engine, cards and crashes, step by step.
 
-What must hold after every step is `check()`. The Hub here keeps its contract (no container without a claim, a claim
-given back after its container) but for the moments in which it, the broker or the engine is killed.
+What must hold after every step is `check()`. The Hub here keeps its contract (no container without a claim, a
+claim given back after its container) but for the moments in which it, the broker or the engine is killed.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from jupyterhub_tf29.gpu.broker.records import (
     ALLOCATED,
     HELD,
     OFFERED,
+    RESERVED,
     Claim,
     DeviceRecord,
     Holding,
@@ -46,7 +47,8 @@ ACTIONS = {
     "compute": 6,
     "die": 2,
     "vanish": 2,
-    "linger": 2,
+    "linger": 4,
+    "too_soon": 2,
     "late": 2,
     "crash": 3,
     "hub_crash": 2,
@@ -63,10 +65,15 @@ ACTIONS = {
 }
 """What can happen, and how often."""
 
+STORE_EVERY = 40
+"""Steps between two comparisons of memory and disk, which take longer than forty steps."""
+
 NAMES, WEIGHTS = list(ACTIONS), list(ACTIONS.values())
 
 QUICK = Rules(
-    policy=Policy(leases=Leases(max_s=7200.0, protected_s=300.0), idle=Idle(warn_s=900.0, take_back_waited_s=1800.0)),
+    policy=Policy(
+        leases=Leases(max_s=7200.0, protected_s=300.0), idle=Idle(warn_s=900.0, take_back_waited_s=1800.0)
+    ),
     default_lease_s=3600.0,
 )
 
@@ -80,12 +87,20 @@ class History:
         self.mine: dict[str, Claim] = {}
         """Claims that the Hub knows of: they have no container, or one that was not told."""
         self.story: list[str] = []
+        self.overdue: dict[str, tuple[int, float]] = {}
+        """Claim → in how many looks in a row its lease was over, and when that was first seen."""
 
     def step(self, name: str, pick: int) -> None:
         self.steps += 1
         self.story.append(f"{name} {pick % 1000}")
+        before = set(self.world.book.claims)
         getattr(self, f"do_{name}")(pick)
         self.check()
+        self.check_grants(before)
+        if name in ("look", "later", "mend"):
+            self.check_bounds()
+        if self.steps % STORE_EVERY == 0:
+            self.check_store()
 
     def random_steps(self, random: Random, many: int) -> None:
         for name in random.choices(NAMES, WEIGHTS, k=many):
@@ -148,7 +163,7 @@ class History:
             turns.user_came(self.world.book, ticket, self.world.now)
 
     def do_move(self, pick: int) -> None:
-        ticket = self._one([one for one in self.world.book.waiting()], pick)
+        ticket = self._one(self.world.book.waiting(), pick)
         if ticket and self.world.book.ready:
             wishes.move(self.world.book, ticket.id, pick % 3, self.world.now)
 
@@ -233,6 +248,13 @@ class History:
             self.world.remove(claim.id, leave_processes=True)
             wishes.release(self.world.book, claim.id, "stopped", self.world.now)
 
+    def do_too_soon(self, pick: int) -> None:
+        """It is given back, and its container is still there; in time it is removed, or it runs on."""
+        claim = self._held(pick)
+        if claim:
+            self.mine.pop(claim.id, None)
+            wishes.release(self.world.book, claim.id, "stopped", self.world.now)
+
     def do_late(self, pick: int) -> None:
         """The engine takes so long to create a container that its claim was given back meanwhile."""
         claim = self._one([one for one in self.mine.values() if not self._container(one.id)], pick)
@@ -295,8 +317,39 @@ class History:
         if book.ready:
             self._what_runs_is_held()
             self._what_is_free_is_empty()
-        if self.steps % 10 == 0:
-            self.check_store()
+
+    def check_grants(self, before: set[str]) -> None:
+        """What was granted in this step is on cards that are in service, as far as the broker was shown them."""
+        book = self.world.book
+        for claim in book.claims.values():
+            if claim.id in before or claim.state != RESERVED:
+                continue
+            for uuid in claim.uuids:
+                device, sample = book.devices[uuid], book.sights[uuid].sample
+                assert not device.quarantined, f"{uuid} was granted in quarantine"
+                assert not device.drained, f"{uuid} was granted though an admin took it out"
+                assert book.inventory.device(uuid), f"{uuid} was granted and is missing"
+                assert self.world.now - sample.time < 60, f"{uuid} was granted and does not answer"
+                strangers = [one for one in sample.processes if one.container_id is None]
+                assert not strangers, f"{uuid} was granted with a stranger on it"
+
+    def check_bounds(self) -> None:
+        """After a look: nobody waits for what never comes, no turn and no lease lasts for ever."""
+        book = self.world.book
+        if not book.ready:
+            return
+        self.overdue = {one: seen for one, seen in self.overdue.items() if one in book.claims}
+        for claim in book.claims.values():
+            wanted = max(claim.since, claim.asked_at)
+            if claim.state == RESERVED and not claim.ticket and not claim.ending_cause:
+                assert book.listed_at - wanted < QUICK.start_s, f"the container of {claim.id} never came"
+            over = claim.held and claim.lease_end < book.sampled_at and not claim.ending_cause
+            looks, first = self.overdue.get(claim.id, (0, self.world.now))
+            self.overdue[claim.id] = (looks + 1, first) if over else (0, self.world.now)
+            late = self.world.now - first
+            assert not over or looks < 4 or late < 1200, f"the lease of {claim.id} is over for {late:.0f} s"
+        for ticket in book.tickets.values():
+            assert not ticket.hold_until or ticket.hold_until > book.sampled_at, f"the turn of {ticket.user} lasts"
 
     def check_store(self) -> None:
         """Memory and disk say the same, and so do the months' sums and the history of holdings."""
@@ -383,5 +436,7 @@ def _conserved(world: World) -> None:
         difference = abs(accounts[user] - history[user])
         assert difference < 0.01, f"{user}: {accounts[user]} in the accounts, {history[user]} in the history"
     held = {claim.id for claim in world.book.claims.values() if claim.held}
-    still_open = {row["claim"] for row in world.store.rows(sa.select(TABLES[Holding]).where(TABLES[Holding].c.end == 0))}
+    still_open = {
+        row["claim"] for row in world.store.rows(sa.select(TABLES[Holding]).where(TABLES[Holding].c.end == 0))
+    }
     assert still_open == held, "what is held and what the history calls open are not the same"

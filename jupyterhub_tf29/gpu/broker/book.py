@@ -39,7 +39,7 @@ from .records import (
 from .rules import Rules
 from .store import TABLES, Store
 
-EVENTS_KEPT = 2000
+EVENTS_KEPT, PRUNE_EVERY = 2000, 100
 
 log = logging.getLogger("tf29hub.broker")
 
@@ -180,7 +180,7 @@ class Book:
         if not (self._changed or self._removed or self._statements or events):
             return
         statements = list(self._statements)
-        if events:
+        if events and events[0].id // PRUNE_EVERY != self.last_event // PRUNE_EVERY:
             ids = TABLES[EventRecord].c.id
             statements.append(sa.delete(TABLES[EventRecord]).where(ids <= self.last_event - EVENTS_KEPT))
         try:

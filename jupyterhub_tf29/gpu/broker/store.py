@@ -117,9 +117,12 @@ class Store:
         statements: Iterable[Any] = (),
     ) -> None:
         """Insert or replace `changed` records, delete `removed` ones, run `statements`: all of it or nothing."""
+        rows: dict[sa.Table, list[dict[str, Any]]] = {}
+        for record in changed:
+            rows.setdefault(TABLES[type(record)], []).append(vars(record))
         with self._engine.begin() as connection:
-            for record in changed:
-                connection.execute(_upsert(TABLES[type(record)]), vars(record))
+            for table, values in rows.items():
+                connection.execute(_upsert(table), values)
             for record in removed:
                 table = TABLES[type(record)]
                 key = next(iter(table.primary_key))
