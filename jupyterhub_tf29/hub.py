@@ -14,6 +14,7 @@ from .console.registration import console_service
 from .culler import culler_service
 from .front.configure import configure_front
 from .front.renewal import EVERY_S, renew
+from .gpu.broker.registration import broker_service
 from .profiles import load_profiles
 from .proxy import configure_proxy
 from .settings import Paths, Settings, load_settings
@@ -38,6 +39,7 @@ def configure(c: Any, config_dir: str | None = None) -> None:
     configure_sign_in(c, settings, paths)
     c.SignIn.beside = [(partial(renew, settings, paths), EVERY_S)]
     culler_service(c, settings, paths)
+    broker_service(c, settings, paths)
     check_service(c, settings, paths)
     console_service(c, settings, paths)
 
@@ -49,7 +51,8 @@ def _configure_hub(c: Any, settings: Settings, paths: Paths) -> None:
     hub.db_url = _database_url(paths)
     hub.cookie_secret_file = str(paths.secrets / "cookie-secret")
     hub.template_paths = [str(TEMPLATES)]
-    hub.template_vars = {"hub_title": settings.title}
+    # deploy/up --gpulab says so to all programs of a hub for developers
+    hub.template_vars = {"hub_title": settings.title, "gpus_not_real": "TF29HUB_GPULAB" in os.environ}
     hub.spawner_class = "jupyterhub_tf29.spawner.tf29.TF29Spawner"
     hub.allow_named_servers = settings.named_servers > 0
     hub.named_server_limit_per_user = settings.named_servers

@@ -136,17 +136,20 @@ class PrivateEngine:
         with contextlib.closing(self.client(timeout=300)) as client:
             client.images.load(b"".join(source.images.get(image_id).save(named=False)))
 
-    def close(self) -> None:
-        """End everything: the processes with their namespaces, the cgroups, the data."""
+    def close(self, *, keep_data: bool = False) -> None:
+        """End everything: the processes with their namespaces, the cgroups, and the data unless they are kept."""
         with contextlib.suppress(RuntimeError):
             if self._daemon is not None and self._daemon.poll() is None:
                 self._remove_containers()
+                if keep_data:
+                    self.stop()
         self._namespaces.kill()
         self._namespaces.wait(timeout=30)
         if self._daemon is not None:
             self._daemon.wait(timeout=30)
         wait_until(self._remove_cgroups, "the private engine's cgroups are gone", 20)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if not keep_data:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
     def _enter_all(self) -> list[str]:

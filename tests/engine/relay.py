@@ -20,11 +20,11 @@ _CLONE_NEWNET = 0x40000000
 class Relay:
     """`Relay(pid of a process in that namespace, "127.0.0.1", 8000).port` is the port here.
 
-    `close()` ends it.
+    `here` is the port of this machine, where it matters which. `close()` ends it.
     """
 
-    def __init__(self, namespace_pid: int, address: str, port: int) -> None:
-        with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+    def __init__(self, namespace_pid: int, address: str, port: int, here: int = 0) -> None:
+        with socket.create_server(("127.0.0.1", here), backlog=128) as listener:
             self.port = int(listener.getsockname()[1])
             self._process = subprocess.Popen(
                 [sys.executable, __file__, str(listener.fileno()), str(namespace_pid), address, str(port)],

@@ -34,17 +34,26 @@ def build(folder: Path, without: Sequence[str] = ()) -> Path:
 
     Compiled once for the same sources, in the user's cache. Raises RuntimeError with the compiler's own words.
     """
+    digest = _digest(without)
+    library, mark = folder / "libnvidia-ml.so.1", folder / "built-from"
+    if mark.exists() and mark.read_text() == digest:
+        return library
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tf29hub" / "gpulab"
-    built = cache / _digest(without)
+    built = cache / digest
     if not built.exists():
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as temporary:
             fresh = Path(temporary) / "lib"
             _build(fresh, without)
+            (fresh / mark.name).write_text(digest)
             with contextlib.suppress(OSError):  # somebody else's was finished first
                 fresh.rename(built)
-    shutil.copytree(built, folder, dirs_exist_ok=True)
-    return folder / "libnvidia-ml.so.1"
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in (built / library.name, built / "nvidia-smi", built / mark.name):
+        # by rename: programs that run have the old one in their memory
+        fresh = Path(shutil.copy2(file, folder / f"{file.name}.new"))
+        fresh.rename(folder / file.name)
+    return library
 
 
 def _build(folder: Path, without: Sequence[str]) -> None:
