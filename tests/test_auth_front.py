@@ -5,19 +5,27 @@ import logging
 from types import SimpleNamespace
 
 import pytest
-from jupyterhub import orm
+from jupyterhub import orm, roles
+from jupyterhub.user import User
 from tornado import web
 from traitlets.config import Config
 
 from jupyterhub_tf29.audit.trail import open_trail
 from jupyterhub_tf29.auth.configure import configure_sign_in
 from jupyterhub_tf29.auth.groups import Place
+from jupyterhub_tf29.auth.sweep import Sweep
 from jupyterhub_tf29.settings import Paths, Settings
 from tests.cheap import CHEAP
 from tests.directory.slapd import Slapd
 from tests.directory.university import GROUPS, PASSWORDS, PEOPLE, SEARCH_DN, SEARCH_PASSWORD, dn_of
 
 GOOD = "walnut-harbour-seven"
+
+
+class WithServer(User):
+    """A user of the hub whose server runs."""
+
+    active = True
 
 
 class Request:
@@ -34,6 +42,8 @@ class Request:
 @pytest.fixture
 def db():
     session = orm.new_session_factory("sqlite:///:memory:")()
+    for role in roles.get_default_roles():
+        roles.create_role(session, role)
     yield session
     session.close()
 
@@ -263,6 +273,21 @@ class TestStayingIn:
         db.commit()
         changes = await front.refresh_user(prof, Request(db))
         assert (changes["admin"], "university:admins" in changes["groups"]) == (False, False)
+
+    async def test_who_has_a_server_and_asks_for_nothing_loses_rights_too(self, make, db, slapd):
+        front = make({**UNIVERSITY, "admin_groups": ["admins"]})
+        slapd.add_member("admins", dn_of("prof"))
+        try:
+            await come_in(front, db, "university", "prof", PASSWORDS["prof"])
+        finally:
+            slapd.remove_member("admins", dn_of("prof"))
+        prof = WithServer(orm.User.find(db, "prof"), {}, db=db)
+        assert prof.admin
+        hub = SimpleNamespace(users={1: prof}, db=db, log=logging.getLogger("test"))
+        await Sweep(hub, front, stop_servers=False)()
+        assert not prof.admin
+        assert "university:admins" not in {group.name for group in prof.groups}
+        assert "university:gpu-users" in {group.name for group in prof.groups}
 
     async def test_the_directory_is_down(self, make, db, slapd, caplog):
         front = make(UNIVERSITY)

@@ -17,6 +17,7 @@ from typing import Any
 from jupyterhub.auth import Authenticator
 from jupyterhub.utils import url_path_join
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import object_session
 from tornado.ioloop import PeriodicCallback
 from traitlets import Any as AnyTrait
 from traitlets import Float, Unicode, default
@@ -233,8 +234,8 @@ class SignIn(Authenticator):
         changes["name"] = user.name
         if user.name in self.admin_users:
             changes["admin"] = True
-        if handler is not None:
-            self._groups_into(changes, method, user, handler.db, changes.get("groups"))
+        db = handler.db if handler is not None else object_session(getattr(user, "orm_user", user))
+        self._groups_into(changes, method, user, db, changes.get("groups"))
         same = set(changes.get("groups") or []) == _groups_of(user) and changes.get("admin") in (None, user.admin)
         return True if same and "auth_state" not in changes else changes
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from jupyterhub import roles
+
 from ..audit.acting import set_acting
 from .sessions import end_sessions
 
@@ -35,7 +37,9 @@ class Sweep:
 
     async def _look_at(self, user: Any) -> None:
         try:
-            if await self._sign_in.refresh_user(user, None):
+            model = await self._sign_in.refresh_user(user, None)
+            if model:
+                self._apply(user, model)
                 return
             self._app.log.warning("%s may not sign in any more: their browsers are signed out", user.name)
             end_sessions(self._app.db, user.orm_user)
@@ -44,6 +48,18 @@ class Sweep:
                 await self._stop_all(user)
         except Exception:
             self._app.log.exception("Whether %s may stay could not be found out", user.name)
+
+    def _apply(self, user: Any, model: Any) -> None:
+        """Groups and admin as they are now. A page of the user's would not ask again so soon."""
+        if not isinstance(model, dict):
+            return
+        if model.get("admin") is not None and bool(model["admin"]) != bool(user.admin):
+            user.admin = bool(model["admin"])
+            self._app.log.warning("%s is %s", user.name, "an admin now" if user.admin else "no admin any more")
+        if model.get("groups") is not None:
+            user.sync_groups(model["groups"])
+        roles.assign_default_roles(self._app.db, entity=user.orm_user)
+        self._app.db.commit()
 
     async def _stop_all(self, user: Any) -> None:
         for name, spawner in list(user.spawners.items()):

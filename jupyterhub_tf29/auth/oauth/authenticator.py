@@ -249,9 +249,10 @@ class OAuthWay(Method, OAuthenticator):
         if self.method.allowed_domains and not person.domains & set(self.method.allowed_domains):
             self.log.warning("%s is signed out: no verified address of %s", user.name, self.method.allowed_domains)
             return False
+        if person.state != state:  # kept at once, whoever asks: a refresh token that was used is worth nothing
+            await user.save_auth_state(person.state)
         model = self._model(person)
-        if person.state == state:
-            del model["auth_state"]  # or the hub would write it anew each time
+        del model["auth_state"]
         return model
 
     async def kept_state(self, user: Any) -> dict[str, Any] | None:
