@@ -1,7 +1,7 @@
 """The broker's book: claims, the line and the devices, in memory and in the store at once.
 
-Theory of operation. Everything that happens is one `with book.change(now)`: records are changed and `put`, events
-are `tell`-ed, and at its end all of it is written in one transaction, then the events go to who listens. Where
+Theory of operation. Everything that happens is one `with book.change(now)`: records are changed and `put`, what people
+should know becomes an `event`; at its end all of it is written in one transaction, and then told to who listens. Where
 writing or anything before it fails, the book reads its store again: memory never knows more than the disk.
 
 A claim goes one way, `reserved → allocated → draining →` gone, and back from `draining` to `allocated` where the
@@ -208,7 +208,7 @@ class Book:
         """Run an SQL statement in the transaction of this change."""
         self._statements.append(statement)
 
-    def tell(
+    def event(
         self,
         now: float,
         kind: str,

@@ -48,7 +48,7 @@ def troubled(book: Book, troubles: Iterable[Trouble], now: float) -> None:
             book.troubled[(trouble.uuid, trouble.kind, trouble.code)] = now
             detail = {"kind": trouble.kind, "code": trouble.code}
             text = dict.fromkeys(LANGUAGES, trouble.text)
-            book.tell(now, "device-trouble", text, device=trouble.uuid, level="warning", detail=detail)
+            book.event(now, "device-trouble", text, device=trouble.uuid, level="warning", detail=detail)
 
 
 def quarantine(book: Book, uuid: str, why: str, now: float) -> None:
@@ -60,14 +60,14 @@ def quarantine(book: Book, uuid: str, why: str, now: float) -> None:
     book.put(device)
     detail = {"reason": why}
     sentence = N_("The GPU was taken out of service: {why}")
-    book.tell(now, "device-quarantined", sentence, device=uuid, level="error", detail=detail, why=why)
+    book.event(now, "device-quarantined", sentence, device=uuid, level="error", detail=detail, why=why)
     _tell_holders(book, uuid, now)
 
 
 def missing(book: Book, uuid: str, now: float) -> None:
     """The driver does not show it any more; its holder is told, too. Inside a change."""
     sentence = N_("The GPU is missing: the driver does not show it any more.")
-    book.tell(now, "device-missing", sentence, device=uuid, level="error")
+    book.event(now, "device-missing", sentence, device=uuid, level="error")
     _tell_holders(book, uuid, now)
 
 
@@ -84,13 +84,13 @@ def lost(book: Book, claim: Claim, uuids: list[str], now: float) -> None:
                 "This workspace has lost its GPU, which the machine took from its container. Your files are safe; "
                 "stop the workspace and start it again."
             )
-            book.tell(now, "lost-device", sentence, about=claim, device=uuid, level="error")
+            book.event(now, "lost-device", sentence, about=claim, device=uuid, level="error")
 
 
 def _tell_holders(book: Book, uuid: str, now: float) -> None:
     for claim in book.holders(uuid):
         if claim.state == ALLOCATED:
-            book.tell(now, "lost-device", FAULT, about=claim, device=uuid, level="error")
+            book.event(now, "lost-device", FAULT, about=claim, device=uuid, level="error")
 
 
 def _look_for_strangers(book: Book, sample: Sample, sight: Sight, now: float) -> None:
@@ -100,7 +100,7 @@ def _look_for_strangers(book: Book, sample: Sample, sight: Sight, now: float) ->
     strangers = [one for one in sample.processes if one.container_id not in allowed]
     if not strangers:
         if sight.foreign:
-            book.tell(now, "device-free-again", N_("The stranger on the GPU is gone."), device=sample.uuid)
+            book.event(now, "device-free-again", N_("The stranger on the GPU is gone."), device=sample.uuid)
         sight.foreign = ""
         return
     first = strangers[0]
@@ -111,7 +111,7 @@ def _look_for_strangers(book: Book, sample: Sample, sight: Sight, now: float) ->
         sight.foreign_since = now
         sentence = N_("Something that no claim covers uses the GPU: {who}.")
         detail = {"pids": [one.pid for one in strangers], "container": first.container_id or ""}
-        book.tell(now, "device-foreign", sentence, device=sample.uuid, level="warning", detail=detail, who=text)
+        book.event(now, "device-foreign", sentence, device=sample.uuid, level="warning", detail=detail, who=text)
     sight.foreign = text
 
 

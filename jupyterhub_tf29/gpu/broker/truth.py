@@ -38,7 +38,7 @@ def counted(book: Book, inventory: Inventory, now: float) -> None:
             if was and inventory.device(device.uuid) is None:
                 missing(book, device.uuid, now)
             elif before is not None and not was and inventory.device(device.uuid):
-                book.tell(now, "device-back", N_("The GPU is there again."), device=device.uuid)
+                book.event(now, "device-back", N_("The GPU is there again."), device=device.uuid)
         troubled(book, inventory.troubles, now)
 
 
@@ -143,7 +143,7 @@ def _adopt(book: Book, one: Seen, now: float) -> None:
         why = f"it was given {', '.join(one.uuids)}, but {problem}"
         if one.id not in book.intruders:
             text = dict.fromkeys(LANGUAGES, f"Container {one.id[:12]} of {one.user} is removed: {why}")
-            book.tell(now, "intruder", text, level="error", detail={"container": one.id, "user": one.user})
+            book.event(now, "intruder", text, level="error", detail={"container": one.id, "user": one.user})
         book.intruders[one.id] = why
         return
     devices = [book.devices[uuid] for uuid in one.uuids if uuid in book.devices]
@@ -173,7 +173,7 @@ def _adopt(book: Book, one: Seen, now: float) -> None:
     )
     accounting.opened(book, claim)
     book.put(claim)
-    book.tell(now, "adopted", N_("A running workspace was found again with its GPUs."), about=claim)
+    book.event(now, "adopted", N_("A running workspace was found again with its GPUs."), about=claim)
 
 
 # -- the end of a claim ----------------------------------------------------------------------------------------
@@ -215,4 +215,4 @@ def _end(book: Book, claim: Claim, now: float) -> None:
         if uuid in book.sights:
             book.sights[uuid].looks.pop(claim.id, None)
     detail = {"uuids": claim.uuids, "seconds": now - claim.released_at}
-    book.tell(now, "freed", N_("The GPUs are free again."), about=claim, detail=detail)
+    book.event(now, "freed", N_("The GPUs are free again."), about=claim, detail=detail)

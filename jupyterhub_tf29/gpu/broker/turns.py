@@ -57,7 +57,7 @@ def decide_now(book: Book, now: float) -> None:
             book.put(claim)
             kind = {"overrun": "warn-share"}.get(notice.kind, f"warn-{notice.kind}")
             detail = {"ends_at": notice.ends_at}
-            book.tell(now, kind, say_notice(notice), about=claim, level="warning", detail=detail)
+            book.event(now, kind, say_notice(notice), about=claim, level="warning", detail=detail)
         for ending in decisions.endings:
             stop(book, book.claims[ending.claim_id], ending.cause, now)
         _keep_releases(book, decisions, now)
@@ -83,7 +83,7 @@ def stop(book: Book, claim: Claim, cause: str, now: float, words: str = "") -> N
     if words:
         text = {one: f"{sentence} ({words})" for one, sentence in text.items()}
     detail = {"cause": cause}
-    book.tell(now, "ending", text, about=claim, level="warning", detail=detail)
+    book.event(now, "ending", text, about=claim, level="warning", detail=detail)
 
 
 def to_do(book: Book) -> list[ToDo]:
@@ -124,7 +124,7 @@ def start_blocked(book: Book, ticket: Ticket, now: float) -> None:
                 "for you for {minutes} minutes."
             )
             minutes = max(1, round((ticket.hold_until - now) / 60))
-            book.tell(now, "ticket-held", sentence, about=ticket, level="warning", minutes=minutes)
+            book.event(now, "ticket-held", sentence, about=ticket, level="warning", minutes=minutes)
         book.put(ticket)
 
 
@@ -153,7 +153,7 @@ def try_again(book: Book, ticket: Ticket, now: float, counts: bool = True) -> No
     if ticket.attempts >= MAX_ATTEMPTS:
         book.drop(ticket)
         sentence = N_("Your turn for GPUs came, but the workspace could not be started. Please start it yourself.")
-        book.tell(now, "ticket-failed", sentence, about=ticket, level="error")
+        book.event(now, "ticket-failed", sentence, about=ticket, level="error")
         return
     ticket.state, ticket.claim, ticket.hold_until, ticket.ready_at = WAITING, "", 0.0, 0.0
     ticket.retry_at = now + RETRY_S * max(1, ticket.attempts)
@@ -170,7 +170,7 @@ def server_ready(book: Book, ticket: Ticket, now: float) -> None:
             "is stopped and the next one has its turn."
         )
         minutes = max(1, round(book.rules.hold_s / 60))
-        book.tell(now, "ticket-ready", sentence, about=ticket, level="warning", minutes=minutes)
+        book.event(now, "ticket-ready", sentence, about=ticket, level="warning", minutes=minutes)
 
 
 def user_came(book: Book, ticket: Ticket, now: float) -> None:
@@ -181,7 +181,7 @@ def user_came(book: Book, ticket: Ticket, now: float) -> None:
             claim.ticket = ""
             book.put(claim)
         book.drop(ticket)
-        book.tell(now, "ticket-taken", N_("You have your GPUs."), about=ticket)
+        book.event(now, "ticket-taken", N_("You have your GPUs."), about=ticket)
 
 
 def dropped(book: Book, ticket: Ticket, now: float) -> None:
@@ -191,7 +191,7 @@ def dropped(book: Book, ticket: Ticket, now: float) -> None:
         sentence = N_(
             "Your turn for GPUs came, but what you had chosen is not on the menu any more. Please choose again."
         )
-        book.tell(now, "ticket-dropped", sentence, about=ticket, level="error")
+        book.event(now, "ticket-dropped", sentence, about=ticket, level="error")
 
 
 def expire_holds(book: Book, now: float) -> None:
@@ -200,7 +200,7 @@ def expire_holds(book: Book, now: float) -> None:
         if ticket.state in (HELD, OFFERED) and now >= ticket.hold_until:
             _without_claim(book, ticket, "no-show", now)
             sentence = N_("Your turn for GPUs has passed, because nobody came for it in time.")
-            book.tell(now, "ticket-expired", sentence, about=ticket, level="warning")
+            book.event(now, "ticket-expired", sentence, about=ticket, level="warning")
 
 
 def _without_claim(book: Book, ticket: Ticket, cause: str, now: float) -> None:
@@ -244,7 +244,7 @@ def _grant(book: Book, grant: Grant, now: float) -> None:
     ticket.told = ""
     book.put(ticket)
     detail: dict[str, Any] = {"uuids": claim.uuids, "waited_s": now - ticket.submitted, "why": grant.reason.code}
-    book.tell(now, "grant", say(grant.reason), about=claim, detail=detail)
+    book.event(now, "grant", say(grant.reason), about=claim, detail=detail)
 
 
 def _keep_releases(book: Book, decisions: Decisions, now: float) -> None:
@@ -263,7 +263,7 @@ def _tell_shortage(book: Book, shortage: Any, now: float) -> None:
     book.shortages_told.add(key)
     sentence = N_("The reservation {window} lacks {missing} GPUs.")
     detail = {"window": shortage.window_id, "start": shortage.start, "missing": shortage.missing}
-    book.tell(
+    book.event(
         now,
         "window-short",
         sentence,

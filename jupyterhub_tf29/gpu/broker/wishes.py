@@ -69,7 +69,7 @@ def submit(book: Book, wish: Wish, now: float) -> Claim | Ticket:
         if refusal:
             book.drop(ticket)
         else:
-            book.tell(now, "ticket-new", N_("You are in the line for GPUs."), about=ticket)
+            book.event(now, "ticket-new", N_("You are in the line for GPUs."), about=ticket)
     if refusal:
         raise refusal
     return ticket
@@ -110,7 +110,7 @@ def given_back(book: Book, claim: Claim, reason: str, now: float, end: float) ->
     book.idle_since.pop(claim.id, None)
     book.put(claim)
     detail = {"reason": reason, "uuids": claim.uuids}
-    book.tell(now, "ended", N_("The workspace gave its GPUs back."), about=claim, detail=detail)
+    book.event(now, "ended", N_("The workspace gave its GPUs back."), about=claim, detail=detail)
     ticket = book.tickets.get(claim.ticket)
     if ticket:
         _after_its_turn(book, ticket, reason, now)
@@ -124,7 +124,7 @@ def cancel(book: Book, ticket_id: str, now: float) -> None:
     with book.change(now):
         claim = book.claims.get(ticket.claim)
         book.drop(ticket)
-        book.tell(now, "ticket-cancelled", N_("The place in the line for GPUs was given up."), about=ticket)
+        book.event(now, "ticket-cancelled", N_("The place in the line for GPUs was given up."), about=ticket)
         if claim and claim.held:
             claim.ticket = ""
             book.put(claim)
@@ -172,7 +172,9 @@ def lengthen(book: Book, claim: Claim, lease_end: float, now: float) -> None:
     """Inside a change."""
     claim.lease_end = lease_end
     book.put(claim)
-    book.tell(now, "extended", N_("The lease of the GPUs was extended."), about=claim, detail={"until": lease_end})
+    book.event(
+        now, "extended", N_("The lease of the GPUs was extended."), about=claim, detail={"until": lease_end}
+    )
 
 
 def end(book: Book, claim_id: str, reason: str, now: float) -> Claim:
@@ -189,7 +191,7 @@ def drain(book: Book, uuid: str, reason: str, now: float) -> None:
     with book.change(now):
         device.drained, device.drained_at = reason or "an admin took it out", now
         book.put(device)
-        book.tell(now, "device-drained", dict.fromkeys(LANGUAGES, device.drained), device=uuid)
+        book.event(now, "device-drained", dict.fromkeys(LANGUAGES, device.drained), device=uuid)
 
 
 def bring_back(book: Book, uuid: str, now: float) -> None:
@@ -201,13 +203,13 @@ def bring_back(book: Book, uuid: str, now: float) -> None:
     with book.change(now):
         if book.inventory is not None and book.inventory.device(uuid) is None and not book.holders(uuid):
             book.drop(device)
-            book.tell(now, "device-forgotten", N_("The missing GPU was struck off the list."), device=uuid)
+            book.event(now, "device-forgotten", N_("The missing GPU was struck off the list."), device=uuid)
             return
         device.drained = device.quarantined = ""
         device.drained_at = device.quarantined_at = 0.0
         book.put(device)
         book.troubled = {key: at for key, at in book.troubled.items() if key[0] != uuid}
-        book.tell(now, "device-returned", N_("An admin put the GPU back into service."), device=uuid)
+        book.event(now, "device-returned", N_("An admin put the GPU back into service."), device=uuid)
         if book.ready:
             turns.decide_now(book, now)
 
