@@ -322,6 +322,7 @@ class HealthHandler(Handler):
                 "devices": len(self.book.devices),
                 "claims": len(self.book.claims),
                 "tickets": len(self.book.tickets),
+                "last_event": self.book.last_event,
             }
         )
 

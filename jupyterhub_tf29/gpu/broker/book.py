@@ -1,8 +1,8 @@
 """The broker's book: claims, the line and the devices, in memory and in the store at once.
 
-Theory of operation. Everything that happens is one `with book.change(now)`: records are changed and `put`, what people
-should know becomes an `event`; at its end all of it is written in one transaction, and then told to who listens. Where
-writing or anything before it fails, the book reads its store again: memory never knows more than the disk.
+Theory of operation. Everything that happens is one `with book.change(now)`: records are changed and `put`, what
+people should know becomes an `event`; at its end all of it is written in one transaction, and then told to who
+listens. Where anything fails, the book reads its store again: memory never knows more than the disk.
 
 A claim goes one way, `reserved → allocated → draining →` gone, and back from `draining` to `allocated` where the
 engine says that its container runs after all. **What a claim names, it holds**, in every state: a device is free

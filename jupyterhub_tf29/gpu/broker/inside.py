@@ -1,8 +1,8 @@
 """What is only seen inside a container: whether it still has its devices, and whether its kernels work.
 
 Jupyter's own word on busy kernels would need a key to every user's server in the hands of a process that reads
-what servers answer. The processors' time that the container used says the same: a kernel that prepares data for its
-GPU computes.
+what servers answer. The processors' time that the container used says the same: a kernel that prepares data for
+its GPU computes.
 """
 
 from __future__ import annotations
