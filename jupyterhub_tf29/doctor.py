@@ -80,10 +80,11 @@ def gpu_findings(client: Any, settings: Settings, pin: Pin | None) -> Iterator[F
     yield from gpus.driver_findings(inventory, settings.gpu.managed)
     if not inventory.devices or inventory.problem:
         return
-    yield from gpus.engine_findings(client.info(), inventory, settings.gpu.injection)
+    how = settings.gpu.injection
+    yield from gpus.engine_findings(client.info(), inventory, how, tried=pin is not None)
     if pin:
         try:
-            yield from gpus.trial_findings(client, settings.name, pin.image_id, inventory, settings.gpu.injection)
+            yield from gpus.trial_findings(client, settings.name, pin.image_id, inventory, how)
         except docker.errors.DockerException as error:
             yield Finding("failed", f"a container with a GPU: {error}", "see the Docker Engine's log")
 

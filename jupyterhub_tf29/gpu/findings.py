@@ -60,17 +60,21 @@ def driver_findings(inventory: Inventory, managed: bool | str) -> Iterator[Findi
         )
 
 
-def engine_findings(info: Mapping[str, Any], inventory: Inventory, how: How) -> Iterator[Finding]:
-    """The way by which containers come to these devices. `info` is the engine's `/info`."""
+def engine_findings(
+    info: Mapping[str, Any], inventory: Inventory, how: How, *, tried: bool = False
+) -> Iterator[Finding]:
+    """The way by which containers come to these devices. `info` is the engine's `/info`; `tried`: trial_findings
+    come next, which tell more than a look for the hook.
+    """
     uuids = [device.uuid for device in inventory.devices]
     try:
         way = chosen(info, uuids, how)
     except CannotInject as error:
         yield Finding("failed", f"GPUs in containers: {error}")
         return
-    yield Finding("ok", f"GPUs in containers: through {'CDI' if way == 'cdi' else 'NVIDIA’s container hook'}")
+    yield Finding("ok", "GPUs in containers: through " + ("CDI" if way == "cdi" else "NVIDIA's container hook"))
     if way == "hook":
-        if shutil.which(HOOK) is None:
+        if not tried and shutil.which(HOOK) is None:
             yield Finding("warn", f"GPUs in containers: there is no {HOOK} on this machine", TOOLKIT)
         if info.get("CgroupDriver") == "systemd":
             yield Finding(
