@@ -20,8 +20,8 @@ RESERVED = frozenset(b":/?#[]@!$&'()*+,;=%")
 def rule_for(routespec: str) -> str:
     """Traefik's rule for a route such as `/user/github%3Aoctocat/`.
 
-    Traefik (3.7) compares paths in which what is reserved stays as the browser sent it, and jupyterhub-traefik-proxy
-    (2.1) decodes all of it: `/user/a%2Bb/` would never match. People also type the plain character: both count.
+    Traefik 3.7 compares paths in which what is reserved stays as the browser sent it, and jupyterhub-traefik-proxy
+    2.1 decodes all of it: `/user/a%2Bb/` would never match. People type the plain character, too: both count.
     """
     host, slash, path = routespec.partition("/")
     paths = dict.fromkeys((slash + _decoded_but_reserved(path), slash + unquote(path)))
