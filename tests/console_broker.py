@@ -193,9 +193,37 @@ class _Answers(RequestHandler):
         if path == "/metrics":
             self.finish("# TYPE tf29hub_gpus gauge\ntf29hub_gpus 4\n")
         elif path.startswith("/v1/explain/"):
-            self.finish({"ticket": path.rpartition("/")[2]})
+            self.finish(self._explanation(path.rpartition("/")[2]))
         else:
             self.finish(answers[path])
+
+    def _explanation(self, ticket_id: str) -> dict[str, Any]:
+        factors = {"rank": 0.41, "factor": 0.3, "age": 0.02, "placed": False, "overdue": False, "group": "vision"}
+        tickets = self.broker.tickets
+        before = tickets[: next(i for i, one in enumerate(tickets) if one["id"] == ticket_id)]
+        ahead = [
+            {"ticket_id": one["id"], **{key: one[key] for key in ("user", "request", "estimate_s")}}
+            for one in before
+        ]
+        ends = [
+            {
+                "claim_id": claim["id"],
+                "user": claim["user"],
+                "uuids": [one["uuid"] for one in claim["devices"]],
+                "end_s": claim["lease_end"] - time.time(),
+                "idle_s": None,
+            }
+            for claim in self.broker.claims[:1]
+        ]
+        return {
+            "ticket_id": ticket_id,
+            "needs": 1,
+            "free": 0,
+            "is_head": not ahead,
+            "factors": factors,
+            "ahead": [{**one, "factors": {**factors, "rank": 0.8}} for one in ahead],
+            "releases": ends,
+        }
 
     async def post(self) -> None:
         body = json.loads(self.request.body or b"{}")

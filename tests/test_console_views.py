@@ -125,14 +125,34 @@ def test_events_are_for_whom_they_concern(happened, expected):
     assert views.event(event, ADMIN)["kind"] == happened["kind"]
 
 
-def test_an_explanation_loses_names_and_nothing_else():
-    told = {"place": 2, "ahead": [{"user": "lin", "place": 1}], "releases": [{"user": "wang", "in_s": 60}]}
-    assert views.explanation(told, USER, "admins") == {
-        "place": 2,
-        "ahead": [{"user": None, "place": 1}],
-        "releases": [{"user": "wang", "in_s": 60}],
-    }
-    assert views.explanation(told, ADMIN, "admins") == told
+EXPLANATION = {
+    "ticket_id": "mine",
+    "place": 2,
+    "ahead": [
+        {
+            "ticket_id": "theirs",
+            "user": "lin",
+            "request": {"kind": "whole"},
+            "estimate_s": 60.0,
+            "factors": {"rank": 0.9, "overdue": False, "placed": False, "own_use": 0.4, "group": "vision"},
+        }
+    ],
+    "releases": [{"claim_id": "c1", "user": "garcia", "uuids": ["GPU-1"], "end_s": 60.0, "idle_s": None}],
+}
+
+
+def test_an_explanation_says_how_others_rank_and_not_who_they_are_nor_what_they_used():
+    told = views.explanation(EXPLANATION, USER, "admins")
+    text = json.dumps(told)
+    assert [word for word in ("lin", "garcia", "theirs", "c1", "own_use", "vision") if f'"{word}"' in text] == []
+    assert told["ahead"][0]["factors"] == {"rank": 0.9, "overdue": False, "placed": False}
+    assert told["releases"][0]["end_s"] == 60.0
+    assert told["place"] == 2
+
+
+def test_an_explanation_has_names_where_the_policy_says_so_and_all_for_admins():
+    assert views.explanation(EXPLANATION, USER, "everyone")["ahead"][0]["user"] == "lin"
+    assert views.explanation(EXPLANATION, ADMIN, "admins") == EXPLANATION
 
 
 @pytest.mark.parametrize("person", [USER, ADMIN, SERVICE], ids=["user", "admin", "service"])

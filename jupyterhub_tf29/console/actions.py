@@ -9,7 +9,6 @@ from typing import Any
 
 from ..gpu.client import Claim, Ticket
 from ..i18n import N_
-from . import views
 from .api import ApiHandler
 from .base import NOT_ALLOWED, Refused, log
 from .words import iso
@@ -104,10 +103,8 @@ class TicketHandler(Action):
     """Acts on one place in the line, which is one's own unless one is an admin."""
 
     async def allowed_ticket(self, ticket_id: str) -> Ticket:
-        tickets = await self.feed.broker.tickets()
-        ticket = next((one for one in tickets if one["id"] == ticket_id), None)
-        if ticket is None or not (self.person.sees_all or self.person.owns(ticket["user"])):
-            raise Refused(404, "unknown", N_("This place in the line is gone."))
+        """The ticket. Raises Refused where this person may not see it, or only see it."""
+        ticket = await self.visible_ticket(ticket_id)
         if not self.person.may_act_on(ticket["user"]):
             raise Refused(403, "scope", NOT_ALLOWED)
         return ticket
@@ -145,12 +142,3 @@ class Move(TicketHandler):
         await self.allowed_ticket(ticket_id)
         ticket = await self.feed.broker.move(ticket_id, place)
         await self.done("move", self._(N_("The line is in its new order.")), place=ticket["place"])
-
-
-class Explain(TicketHandler):
-    """`GET api/v1/tickets/{id}/explain`: why not yet, and what would have to happen first."""
-
-    async def get(self, ticket_id: str) -> None:
-        await self.allowed_ticket(ticket_id)
-        told = await self.feed.broker.explain(ticket_id)
-        self.answer(views.explanation(told, self.person, self.settings["names"]))

@@ -101,6 +101,15 @@ class Look(ApiHandler):
         self.answer(views_of[what]())
 
 
+class Explain(ApiHandler):
+    """`GET api/v1/tickets/{id}/explain`: why not yet, and what would have to happen first."""
+
+    async def get(self, ticket_id: str) -> None:
+        await self.visible_ticket(ticket_id)
+        told = await self.feed.broker.explain(ticket_id)
+        self.answer(views.explanation(told, self.person, self.settings["names"]))
+
+
 class Usage(ApiHandler):
     """`GET api/v1/usage`: GPU-hours of whole months, by user, group, month; `format=csv` for spreadsheets."""
 

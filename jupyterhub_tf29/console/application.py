@@ -29,7 +29,7 @@ API_ROUTES: list[tuple[str, type[RequestHandler]]] = [
     (f"tickets/{_ID}", actions.GiveUp),
     (f"tickets/{_ID}/accept", actions.Accept),
     (f"tickets/{_ID}/move", actions.Move),
-    (f"tickets/{_ID}/explain", actions.Explain),
+    (f"tickets/{_ID}/explain", api.Explain),
 ]
 """Below api/v1/."""
 
@@ -57,6 +57,7 @@ def make_application(settings: Settings, feed: Feed, hub_auth: HubOAuth, cookie_
     routes: list[Any] = [
         (prefix, pages.GpuPage, known),
         (f"{prefix}live", pages.Live, known),
+        (f"{prefix}why/{_ID}", pages.Why, known),
         (f"{prefix}usage", pages.UsagePage, known),
         (f"{prefix}oauth_callback", OAuthCallback, {"hub_auth": hub_auth}),
         (f"{prefix}static/(.*)", Static, {"path": str(HERE / "static")}),

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from jupyterhub.services.auth import HubOAuth, HubOAuthenticated
 from tornado.web import HTTPError, RequestHandler
 
-from ..gpu.client import BrokerRefused, BrokerUnavailable
+from ..gpu.client import BrokerRefused, BrokerUnavailable, Ticket
 from ..i18n import N_, Translate, choose_language, in_language
 from .feed import Feed
 from .people import Person, person_from_model
@@ -78,6 +78,14 @@ class ConsoleHandler(HubOAuthenticated, RequestHandler):
             return bool(token and await self.hub_auth.user_for_token(token, use_cache=False, sync=False))
         except HTTPError:
             return True
+
+    async def visible_ticket(self, ticket_id: str) -> Ticket:
+        """That ticket, where this person may see it; else Refused as if it were not there."""
+        tickets = await self.feed.broker.tickets()
+        ticket = next((one for one in tickets if one["id"] == ticket_id), None)
+        if ticket is None or not (self.person.sees_all or self.person.owns(ticket["user"])):
+            raise Refused(404, "unknown", N_("This place in the line is gone."))
+        return ticket
 
     def get_current_user(self) -> Any:
         """What `prepare` found; the stock way blocks."""

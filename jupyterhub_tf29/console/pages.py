@@ -112,7 +112,14 @@ class GpuPage(GpuHandler):
         )
 
 
-class Live(GpuHandler):
+class Fragment(GpuHandler):
+    """Answers the page's script, for which there is no way to the sign-in: it loads the page again."""
+
+    def nobody(self) -> None:
+        super(PageHandler, self).nobody()
+
+
+class Live(Fragment):
     """`GET /services/gpus/live`: the parts of the page that have changed, as server-sent events."""
 
     async def get(self) -> None:
@@ -135,9 +142,15 @@ class Live(GpuHandler):
         except StreamClosedError:
             return
 
-    def nobody(self) -> None:
-        """No way to the sign-in from here: the page's script loads the page again."""
-        super(PageHandler, self).nobody()
+
+class Why(Fragment):
+    """`GET /services/gpus/why/{ticket}`: why it still waits, and what would have to happen first, as HTML."""
+
+    async def get(self, ticket_id: str) -> None:
+        await self.visible_ticket(ticket_id)
+        told = await self.feed.broker.explain(ticket_id)
+        told = views.explanation(told, self.person, self.settings["names"])
+        self.page("part_why.html", told=told, **self.values(await self.feed.current()))
 
 
 class UsagePage(PageHandler):

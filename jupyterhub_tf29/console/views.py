@@ -127,18 +127,28 @@ def event(happened: Mapping[str, Any], person: Person) -> dict[str, Any] | None:
     return None
 
 
-def explanation(told: Any, person: Person, names: Names) -> Any:
-    """The scheduler's explanation without the names that this person may not read: those become None."""
-    if isinstance(told, Mapping):
-        return {
-            key: (value if person.sees_name(str(value), names) else None)
-            if key == "user"
-            else explanation(value, person, names)
-            for key, value in told.items()
+def explanation(told: Mapping[str, Any], person: Person, names: Names) -> dict[str, Any]:
+    """The scheduler's explanation of one's own ticket. Who does not see all gets no ids of others, their names by
+    policy, and of what put them ahead only how they rank."""
+    if person.sees_all:
+        return dict(told)
+    ahead = [
+        {
+            "user": one["user"] if person.sees_name(one["user"], names) else None,
+            "request": one["request"],
+            "estimate_s": one["estimate_s"],
+            "factors": {key: one["factors"][key] for key in ("rank", "overdue", "placed")},
         }
-    if isinstance(told, list):
-        return [explanation(one, person, names) for one in told]
-    return told
+        for one in told["ahead"]
+    ]
+    releases = [
+        {
+            "user": one["user"] if person.sees_name(one["user"], names) else None,
+            **{key: one[key] for key in ("uuids", "end_s", "idle_s")},
+        }
+        for one in told["releases"]
+    ]
+    return {**told, "ahead": ahead, "releases": releases}
 
 
 def label_of(cards: list[dict[str, Any]]) -> dict[str, str]:

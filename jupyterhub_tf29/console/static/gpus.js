@@ -27,6 +27,7 @@
       if (from.nodeValue !== to.nodeValue) from.nodeValue = to.nodeValue;
       return;
     }
+    if (from.nodeName === "DETAILS") return; // opened and filled by the reader
     for (const { name } of [...from.attributes]) if (!to.hasAttribute(name)) from.removeAttribute(name);
     for (const { name, value } of to.attributes) if (from.getAttribute(name) !== value) from.setAttribute(name, value);
     morphChildren(from, to);
@@ -63,6 +64,14 @@
       localise(fresh);
       morph(document.getElementById(id), fresh);
     }
+    tellTab();
+  }
+
+  // A tab in the background tells its reader's place, and that it is their turn.
+  const title = document.title;
+  const waiting = () => root.querySelector("[data-waiting]");
+  function tellTab() {
+    document.title = waiting() ? `${waiting().dataset.waiting} ${title}` : title;
   }
 
   // -- the stream ------------------------------------------------------------------------------------------------
@@ -76,7 +85,7 @@
 
   function listen() {
     clearTimeout(again);
-    if (stream || document.hidden) return;
+    if (stream || unseen()) return;
     stream = new EventSource(`${live}?_xsrf=${encodeURIComponent(xsrf)}`);
     stream.onopen = () => { failures = 0; tellLost(""); };
     stream.onmessage = (event) => put(JSON.parse(event.data));
@@ -102,8 +111,9 @@
     listen();
   }
 
-  // A page that nobody looks at needs no news; and browsers allow only few connections to one host.
-  document.addEventListener("visibilitychange", () => { if (document.hidden) hush(); else listen(); });
+  // A page that nobody looks at needs no news, but for one that waits; browsers allow few connections to one host.
+  function unseen() { return document.hidden && !waiting(); }
+  document.addEventListener("visibilitychange", () => { if (unseen()) hush(); else listen(); });
   addEventListener("pagehide", hush);
   addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
 
@@ -118,6 +128,7 @@
     box.textContent = words;
     done.replaceChildren(box);
     box.scrollIntoView({ block: "nearest" });
+    if (level === "success") setTimeout(() => box.remove(), 20000);
   }
 
   async function send(button, body) {
@@ -169,6 +180,18 @@
   });
   document.getElementById("ask-cancel").addEventListener("click", () => ask.close());
 
+  // -- why not yet: asked for when somebody opens it ---------------------------------------------------------------
+  root.addEventListener("toggle", async (event) => {
+    const details = event.target;
+    if (!details.dataset.why || !details.open) return;
+    const answer = await fetch(details.dataset.why, { headers: { "X-XSRFToken": xsrf } }).catch(() => null);
+    const fresh = document.createElement("div");
+    if (answer && answer.ok) fresh.innerHTML = await answer.text(); // drawn and escaped by our own server
+    else fresh.textContent = root.dataset.failed;
+    details.lastElementChild.replaceWith(fresh);
+  }, true);
+
   localise(root);
+  tellTab();
   listen();
 })();
