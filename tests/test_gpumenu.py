@@ -81,9 +81,9 @@ def ticket(**over):
     ("said", "words"),
     [
         (forecast(free=2, now=True), "2 of 4 free, starts at once"),
-        (forecast(), "all taken: you would be third, in about 25 minutes (an estimate)"),
+        (forecast(), "All taken: you would be third, in about 25 minutes (an estimate)"),
         (forecast(free=1, place=1), "1 of 4 free, not enough for this: you would be first, in about 25 minutes"),
-        (forecast(estimate_s=None), "all taken: you would be third, and nobody can tell how long it takes"),
+        (forecast(estimate_s=None), "All taken: you would be third, and nobody can tell how long it takes"),
         (
             forecast(possible=False, reason={"en": "No GPU here has 80 GB.", "zh": "没有。"}),
             "No GPU here has 80 GB.",
@@ -135,7 +135,7 @@ def test_the_menu_shows_lines_and_the_lease(profiles):
     asked = {"gpu--gpus--1": forecast(free=2, now=True), "gpu--gpus--2": forecast()}
     html = page(profiles, gpu_menu(profiles.profiles, asked, [], "en"))
     assert "2 of 4 free, starts at once" in html
-    assert "all taken: you would be third" in html
+    assert "All taken: you would be third" in html
     assert "For 4 hours." in html
     assert 'data-field="option--gpu--gpus" data-choice="2"' in html
     assert html.count("not known right now") == 1, "the share, of which nothing was said"

@@ -21,7 +21,7 @@ def forecast_in_words(forecast: Forecast | None, language: str) -> str:
     if forecast["now"]:
         return _("{free} of {total} free, starts at once").format(free=free, total=total)
     sentence = (
-        _("all taken: you would be {place}, {about}")
+        _("All taken: you would be {place}, {about}")
         if free == 0
         else _("{free} of {total} free, not enough for this: you would be {place}, {about}")
     )

@@ -106,7 +106,7 @@ def test_the_menu_says_what_would_happen_before_start_is_pressed(hub):
         for user in ("ada", "bea"):
             hub.api.start(user, options=GPU)
         said = words(fay.menu().text)
-        assert "all taken: you would be first, in about" in said
+        assert "All taken: you would be first, in about" in said
         assert "(an estimate)" in said
         assert "已全部占用" in words(gus.menu().text)
         assert "No GPU" in said or "never" in said or "9" in said, "nine GPUs are more than there are"
@@ -163,7 +163,7 @@ def test_whoever_uses_the_waiting_server_itself_is_told_when_the_turn_comes(hub)
 @pytest.mark.parametrize("profile", ["gpu-exits", "gpu-silent"])
 def test_a_start_that_fails_gives_its_gpu_back(hub, profile):
     answer = hub.api.ask_start("lea", options={"profile": profile})
-    assert answer.status_code in (202, 500), answer.text
+    assert answer.status_code in (201, 202, 500), answer.text  # a start that goes on after ten seconds may say 201
     hub.api.wait_stopped("lea", timeout=60)
     hub.wait_free(2)
     assert hub.containers("lea") == []
