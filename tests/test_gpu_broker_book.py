@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,23 @@ def test_a_gpu_that_does_not_become_free_in_time_is_quarantined_with_the_reason(
     assert world.state(uuid) == "quarantined", "an admin has to look"
     wishes.bring_back(world.book, uuid, world.now)
     assert world.state(uuid) == "free"
+
+
+def test_memory_that_nobody_can_be_named_for_is_not_free(world, monkeypatch):
+    """A process that dies at this moment is listed without an owner, or not at all."""
+    ada = world.start("ada")
+    world.stop("ada")
+    whole = world._sample
+
+    def full(card):
+        return replace(whole(card), used_mib=5000)
+
+    monkeypatch.setattr(world, "_sample", full)
+    world.look()
+    assert world.state(ada.uuids[0]) == "draining"
+    monkeypatch.undo()
+    world.look()
+    assert world.state(ada.uuids[0]) == "free"
 
 
 def test_a_stopped_container_is_a_claim_until_it_is_removed(world):

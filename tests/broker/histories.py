@@ -245,6 +245,8 @@ class History:
         claim = self._held(pick)
         if claim:
             self.mine.pop(claim.id, None)
+            if claim.container_id and self._container(claim.id):
+                self.world.compute(claim)
             self.world.remove(claim.id, leave_processes=True)
             wishes.release(self.world.book, claim.id, "stopped", self.world.now)
 

@@ -15,12 +15,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...i18n import LANGUAGES, N_
-from ..devices import Inventory, used_by_container
+from ..devices import Inventory, Sample, used_by_container
 from ..request import Request
 from . import accounting, turns, wishes
 from .book import Book, Seen
 from .lookout import missing, quarantine, troubled
 from .records import ALLOCATED, DRAINING, RESERVED, Claim, DeviceRecord
+
+UNEXPLAINED_MIB = 1024
+"""More memory in use than drivers keep for themselves on an idle card, and no process: one is dying just now, and
+its owner cannot be told any more."""
 
 SEEN_EVERY_S = 60.0
 """So often it is written that a container is still there; use that nobody saw end is charged up to then."""
@@ -88,7 +92,16 @@ def still_used(book: Book, claim: Claim) -> dict[str, str]:
             reasons[uuid] = "it was not seen since"
         elif claim.container_id and used_by_container([sight.sample], claim.container_id):
             reasons[uuid] = f"a process of the container {claim.container_id[:12]} is still on it"
+        elif _unexplained(sight.sample) > UNEXPLAINED_MIB:
+            reasons[uuid] = f"{sight.sample.used_mib} MiB of it are in use by no process that can be named"
     return reasons
+
+
+def _unexplained(sample: Sample) -> int:
+    """MiB in use that belong to no process that is listed; 0 where the driver does not say all of it."""
+    used = [process.used_mib for process in sample.processes]
+    known = [mib for mib in used if mib is not None]
+    return sample.used_mib - sum(known) if len(known) == len(used) else 0
 
 
 # -- devices ---------------------------------------------------------------------------------------------------
