@@ -3,7 +3,7 @@
 # Defaults of hub.yaml, for the checks before there is anything to read it with. A test holds them to the schema.
 hub_name=tf29hub hub_listen_address=127.0.0.1 hub_listen_port=8000 hub_ports_hub=8081 hub_ports_proxy_api=8099
 hub_ports_console=8082
-hub_network_subnet=172.29.0.0/16 hub_network_gateway=172.29.0.1 hub_storage_datasets="{name}-datasets"
+hub_tls_mode=off hub_tls_redirect_port=0 hub_front_url="" hub_network_subnet=172.29.0.0/16 hub_network_gateway=172.29.0.1 hub_storage_datasets="{name}-datasets"
 
 # What is known before installing: hub.yaml's values where this is not the first run, and the options of this one.
 foresee_settings() {
@@ -74,6 +74,26 @@ install_config() {
     fi
     as_root install -m 0644 -o root -g root "$draft"/* "$config_dir/"
     rm -rf "$draft"
+}
+
+# A certificate that was given: copies of its files, for the hub's account alone; hub.yaml names the copies.
+ensure_tls() {
+    step_detail="off"
+    if ((${#tls_files[@]})); then
+        local file
+        for file in "${tls_files[@]}"; do as_root test -r "$file" || fail "--tls: there is no file $file"; done
+        need_root "copy the certificate and its key"
+        as_root install -d -m 0700 -o "$account" -g "$account" "$state_dir/tls"
+        as_root install -m 0644 -o "$account" -g "$account" "${tls_files[0]}" "$state_dir/tls/given.pem"
+        as_root install -m 0600 -o "$account" -g "$account" "${tls_files[1]}" "$state_dir/tls/given-key.pem"
+        as_root env TF29HUB_CONFIG="$config_dir" "$venv/bin/tf29hub" settings set tls.mode=files \
+            "tls.certificate=$state_dir/tls/given.pem" "tls.key=$state_dir/tls/given-key.pem" >/dev/null
+        read_settings
+    fi
+    [[ $hub_tls_mode != off ]] || return 0
+    local said
+    said=$(as_hub tf29hub certificate 2>&1) || fail "${said#tf29hub certificate: }"
+    step_detail="$hub_tls_mode, until $(sed -n 's/^until: *//p' <<<"$said")"
 }
 
 ensure_secrets() {

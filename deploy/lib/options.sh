@@ -1,7 +1,7 @@
 # The command line, and where things are put.
 
 config_dir="" state_dir="" logs_dir="" program_dir="" command_path="" root_dir="" account=tf29hub
-settings_from_options=() option_name="" option_check="" option_skip_image="" option_keep_servers="" option_yes=""
+tls_files=() settings_from_options=() option_name="" option_check="" option_skip_image="" option_keep_servers="" option_yes="" option_gpulab=""
 
 up_usage() {
     cat <<'USAGE'
@@ -10,10 +10,14 @@ deploy/up: set up, or bring up to date, TensorFlow 2.9 workspaces on this machin
   --check          do the whole main job once against the running hub: sign in, start, train, stop, start again
   --port N         where browsers reach it (8000)
   --listen ADDR    on which address of this machine (127.0.0.1: this machine alone)
+  --tls self-signed        TLS with an authority of this hub's own, for machines without a domain
+  --tls CHAIN.pem KEY.pem  TLS with your certificate; both files are copied
+  --tls off                without (the default): on this machine alone, or behind a front with TLS
   --set KEY=VALUE  any other setting of hub.yaml, such as network.subnet=172.30.0.0/16; may be repeated
   --name NAME      the instance's name, the prefix of its containers and volumes (tf29hub); first run only
   --root DIR       keep everything below DIR, instead of /etc, /var and /opt/tf29hub
   --skip-image     do not build the notebook image (nobody can start a workspace before it is there)
+  --gpulab N       for developers, with --root: N GPUs that are not real, on a Docker Engine of their own
   --help           this text
 
 Environment: TF29HUB_PYTHON is the Python (3.10 or newer) to build on, where the machine's own is older.
@@ -40,8 +44,14 @@ read_options() {
         up--help | up-h | down--help | down-h) "${command}_usage"; exit 0 ;;
         up--check) option_check=yes ;;
         up--skip-image) option_skip_image=yes ;;
+        up--gpulab) option_gpulab=$(value_of "$@"); shift ;;
         up--port) settings_from_options+=("listen.port=$(value_of "$@")"); shift ;;
         up--listen) settings_from_options+=("listen.address=$(value_of "$@")"); shift ;;
+        up--tls)
+            read_tls "$@"
+            shift "${#tls_files[@]}"
+            ((${#tls_files[@]})) || shift
+            ;;
         up--set) settings_from_options+=("$(value_of "$@")"); shift ;;
         up--name) option_name=$(value_of "$@"); shift ;;
         up--root | down--root) root_dir=$(value_of "$@"); shift ;;
@@ -52,6 +62,17 @@ read_options() {
         shift
     done
     set_places
+}
+
+# read_tls --tls MODE, or --tls CHAIN KEY: sets tls_files where there are files.
+read_tls() {
+    case $(value_of "$@") in
+    off | self-signed) settings_from_options+=("tls.mode=$2") ;;
+    *)
+        (($# >= 3)) || { printf '%s: --tls takes self-signed, off, or two files: the chain and its key\n' "${0##*/}" >&2; exit 2; }
+        tls_files=("$2" "$3")
+        ;;
+    esac
 }
 
 value_of() {

@@ -90,5 +90,8 @@ check_ports() {
     check_port 127.0.0.1 "$hub_ports_proxy_api" "the proxy's API" "deploy/up --set ports.proxy_api=N"
     check_port "$hub_network_gateway" "$hub_ports_hub" "the Hub's API" "deploy/up --set ports.hub=N"
     check_port 127.0.0.1 "$hub_ports_console" "the page about GPUs" "deploy/up --set ports.console=N"
+    if [[ $hub_tls_mode != off && $hub_tls_redirect_port != 0 ]]; then
+        check_port "$hub_listen_address" "$hub_tls_redirect_port" "the way to HTTPS" "deploy/up --set tls.redirect_port=N"
+    fi
     step_detail="$hub_listen_address:$hub_listen_port"
 }

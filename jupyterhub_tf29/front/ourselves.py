@@ -52,7 +52,7 @@ class _OwnFront(HTTPAdapter):
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs, ssl_context=self._context, assert_hostname=False)  # type: ignore[no-untyped-call]
+        super().init_poolmanager(*args, **kwargs, ssl_context=self._context, assert_hostname=False)
 
 
 def session_to_front(context: ssl.SSLContext | None) -> requests.Session:

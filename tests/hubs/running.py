@@ -20,6 +20,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,8 @@ class RunningHub:
         ensure_secrets(self.paths)
         if private:
             self._relay = Relay(private.namespace_pid, "127.0.0.1", self.port)
-        self.url = f"http://127.0.0.1:{self._relay.port if self._relay else self.port}"
+        scheme = "http" if self.settings.get("tls", {}).get("mode", "off") == "off" else "https"
+        self.url = f"{scheme}://127.0.0.1:{self._relay.port if self._relay else self.port}"
         self.api = HubApi(self.url, self._token)
 
     # -- its life ----------------------------------------------------------------------------------------------
@@ -315,7 +317,11 @@ class RunningHub:
         if self._hub is not None and self._hub.poll() is not None:
             raise RuntimeError(f"the Hub ended with {self._hub.poll()}:\n{self.log()[-6000:]}")
         try:
-            return requests.get(f"{self.url}/hub/health", timeout=5, allow_redirects=False).status_code == 200
+            with requests.Session() as session, warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # whether anybody is there, whatever the certificate
+                session.trust_env = False
+                answer = session.get(f"{self.url}/hub/health", timeout=5, allow_redirects=False, verify=False)
+            return answer.status_code == 200
         except requests.RequestException:
             return False
 

@@ -18,6 +18,9 @@ chromium                 chromium       the browser of the browser tests
 unshare                  util-linux     namespaces of the private engine
 ip                       iproute2       the network of the private engine
 /usr/bin/python3         python3        what the stub image is made of
+nginx                    nginx-light    a front with TLS before the hub
+certbot                  certbot        gets its certificate, from
+pebble                   pebble         a Let's Encrypt of our own
 '
 
 # missing_packages LIST: prints the packages of LIST that are missing.
