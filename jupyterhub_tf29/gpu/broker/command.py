@@ -70,7 +70,7 @@ async def _serve(settings: Settings, paths: Paths, store: Store) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     reader: Reader = _NoGpus() if settings.gpu.managed is False else NvmlReader()
-    loop = Loop(book, reader, engine, hub, settings.gpu.sample_every)
+    loop = Loop(book, reader, engine, hub, settings.gpu.sample_every, expected=settings.gpu.managed is True)
     server = HTTPServer(application(book, loop, metrics), max_body_size=MOST_BODY)
     server.add_socket(bind_unix_socket(str(paths.broker_socket), mode=0o600))
     log.info("The broker listens on %s", paths.broker_socket)

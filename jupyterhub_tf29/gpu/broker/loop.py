@@ -47,7 +47,7 @@ class Reader(Protocol):
 
 
 class Loop:
-    """See the module's text."""
+    """See the module's text. `expected`: having no GPU is a fault."""
 
     def __init__(
         self,
@@ -56,9 +56,10 @@ class Loop:
         engine: DockerSide,
         hub: HubSide,
         sample_every_s: float,
+        expected: bool = False,
     ) -> None:
         self.book, self.reader, self.engine, self.hub = book, reader, engine, hub
-        self.every_s = sample_every_s
+        self.every_s, self._expected = sample_every_s, expected
         self._inside = Inside(book, engine, sample_every_s)
         self.minutes = Minutes(book.store)
         self.rounds = 0
@@ -152,8 +153,8 @@ class Loop:
             return known
         self._inventory_at = now
         found = await self.reader.inventory()
-        if found.problem and (known is None or known.problem != found.problem):
-            log.info("No GPU can be handed out: %s", found.problem)
+        if self._expected and not found.devices and (known is None or known.devices):
+            log.error("hub.yaml says gpu.managed: true, and there is no GPU: %s", found.problem)
         return found
 
     def _something_is_wrong(self) -> bool:
