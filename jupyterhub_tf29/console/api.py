@@ -138,7 +138,7 @@ class Events(ApiHandler):
         after = self.get_argument("after", self.request.headers.get("Last-Event-ID", ""))
         if after and not after.isdecimal():
             raise Refused(400, "bad-request", N_("The request makes no sense."))
-        stream = EventStream(self)
+        stream = EventStream(self, self.still_signed_in)
         try:
             await stream.comment("these are the events that you may see")
             async for event in self.feed.events(int(after) if after else None, EVENT_SILENCE_S):

@@ -28,6 +28,8 @@ PATIENCE_S = 3.0
 """A page that is opened waits so long for a broker that does not answer, then shows what was last known."""
 HISTORY_HOURS = 6
 HISTORY_EVERY_S = 60.0
+FIRST_HISTORY_EVERY_S = 10.0
+"""While a card has none yet: the broker has just started, or the card is new."""
 RETRY_S = (0.5, 1.0, 2.0, 4.0)
 """Pauses while the broker does not answer; the last one from then on."""
 KEPT_EVENTS = 500
@@ -167,7 +169,9 @@ class Feed:
                 await self.refresh()
 
     def _history_is_old(self) -> bool:
-        return self._now() - self._history_at > HISTORY_EVERY_S
+        known = self._snapshot.history
+        complete = all(known.get(device["uuid"]) for device in self._snapshot.devices)
+        return self._now() - self._history_at > (HISTORY_EVERY_S if complete else FIRST_HISTORY_EVERY_S)
 
     async def _ask(self) -> Snapshot:
         inventory, claims, tickets = await asyncio.gather(

@@ -123,7 +123,7 @@ class Live(Fragment):
     """`GET /services/gpus/live`: the parts of the page that have changed, as server-sent events."""
 
     async def get(self) -> None:
-        stream = EventStream(self)
+        stream = EventStream(self, self.still_signed_in)
         sent: dict[str, str] = {}
         version = -1
         try:

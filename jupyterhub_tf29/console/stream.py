@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from typing import Any
 
-if TYPE_CHECKING:
-    from .base import ConsoleHandler
+from tornado.web import RequestHandler
 
 RECHECK_S = 60.0
 """Between two questions to the Hub whether the token still counts; so long does a stream outlive a sign-out."""
 
 
 class EventStream:
-    """The answer of one handler. What is written raises StreamClosedError when the reader has gone."""
+    """The answer of one handler. What is written raises StreamClosedError when the reader has gone.
 
-    def __init__(self, handler: ConsoleHandler) -> None:
+    `still_signed_in` asks the Hub.
+    """
+
+    def __init__(self, handler: RequestHandler, still_signed_in: Callable[[], Awaitable[bool]]) -> None:
         handler.set_header("Content-Type", "text/event-stream; charset=utf-8")
         handler.set_header("X-Accel-Buffering", "no")  # nginx would keep events back until it has a bufferful
         self._handler = handler
+        self._still_signed_in = still_signed_in
         self._checked = self._clock()
 
     async def send(self, data: Any, **fields: Any) -> None:
@@ -38,7 +42,7 @@ class EventStream:
         if self._clock() - self._checked < RECHECK_S:
             return True
         self._checked = self._clock()
-        return await self._handler.still_signed_in()
+        return await self._still_signed_in()
 
     def _clock(self) -> float:
         return asyncio.get_running_loop().time()
