@@ -11,6 +11,7 @@ authorization page is `person` and is sent back at once.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import secrets
@@ -226,7 +227,8 @@ class Provider:
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body)
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # who asked does not wait
+                    self.wfile.write(body)
 
             do_POST = do_GET
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from oauthenticator.generic import GenericOAuthenticator
 
+from ...secretfiles import SecretError
 from ..oauth_settings import AzureAdMethod, GitLabMethod, GoogleMethod
 from . import claims as claim
 from .errors import NoLonger, ProviderDown
@@ -35,8 +36,14 @@ class GoogleAuthenticator(OpenIdWay, GenericOAuthenticator):
         super().__init__(**kwargs)
         self._groups: GoogleGroups | None = None
         if self.method.workspace_admin:
-            key = self.secret("service-account")
-            self._groups = GoogleGroups(self.client, key, self.method.workspace_admin, self.method.api_url)
+            self._groups = self._directory()
+
+    def _directory(self) -> GoogleGroups:
+        key = self.secret("service-account")
+        try:
+            return GoogleGroups(self.client, key, self.method.workspace_admin, self.method.api_url)
+        except ValueError as error:
+            raise SecretError(f"{self.front.paths.secrets / self.name}-service-account: {error}") from error
 
     @property
     def issuer(self) -> str:
