@@ -54,7 +54,7 @@ def test_everything_runs_as_an_account_without_log_in(hub):
     entry = subprocess.run(["getent", "passwd", "tf29hub"], capture_output=True, text=True, check=True).stdout
     name, _, uid, *_, shell = entry.strip().split(":")
     assert name == "tf29hub"
-    assert owners == dict.fromkeys(["proxy", "hub", "culler", "console"], int(uid))
+    assert owners == dict.fromkeys(["proxy", "hub", "culler", "broker", "console"], int(uid))
     assert shell.endswith("nologin")
     code = hub.root / "program" / "venv" / "bin" / "tf29hub"
     assert code.stat().st_uid == 0, "the hub cannot change its own code"
@@ -114,12 +114,12 @@ def test_the_admins_files_are_not_overwritten(hub):
     assert menu.read_text() == text
 
 
-@pytest.mark.parametrize("program", ["hub", "proxy", "culler", "console"])
+@pytest.mark.parametrize("program", ["hub", "proxy", "culler", "broker", "console"])
 def test_each_program_comes_back_alone(hub, program):
     before = hub.pids()
     os.kill(before[program], signal.SIGKILL)
     after = wait_until(
-        lambda: (now := hub.pids()) and len(now) == 3 and now[program] != before[program] and now,
+        lambda: (now := hub.pids()) and now.keys() == before.keys() and now[program] != before[program] and now,
         f"{program} is back",
         60,
     )
