@@ -29,6 +29,8 @@ COMMANDS = {
     "certificate": ("jupyterhub_tf29.front.command", "TLS of our own proxy: renew its certificate, show it"),
     "audit": ("jupyterhub_tf29.audit.command", "the audit trail: who came in, who did what"),
     "user": ("jupyterhub_tf29.auth.commands", "local accounts: list, add, approve, disable, set a password"),
+    "identity": ("jupyterhub_tf29.auth.identity_command", "whose each name is: list, give to another, forget"),
+    "directory": ("jupyterhub_tf29.auth.ldap.command", "what the LDAP directory says of somebody"),
 }
 
 

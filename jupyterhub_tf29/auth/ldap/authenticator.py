@@ -20,6 +20,7 @@ from traitlets import default
 
 from ...i18n import N_, Translate, translator
 from ...secretfiles import read_given_secret
+from ...settings import Paths
 from ..ldap_settings import LdapMethod
 from ..method import Method
 from ..names import FOREIGN, normalize_name
@@ -50,11 +51,12 @@ class LdapAuthenticator(Method, LDAPAuthenticator):
     def _default_auth_refresh_age(self) -> int:
         return int(self.method.refresh)
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, paths: Paths | None = None, **kwargs: Any) -> None:
+        """`paths` is where the secrets are; default: the front's. Raises SecretError."""
         super().__init__(**kwargs)
         password = ""
         if self.method.search_dn:
-            password = read_given_secret(self.front.paths, f"{self.name}-bind-password")
+            password = read_given_secret(paths or self.front.paths, f"{self.name}-bind-password")
         self.directory = Directory(self.method, password, dict(self.tls_kwargs))
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix=f"ldap-{self.name}")
         self._under_way = 0
@@ -98,7 +100,7 @@ class LdapAuthenticator(Method, LDAPAuthenticator):
         if found.locked:
             self.log.warning("%s: %s is locked in the directory; refused, from %s", self.name, found.dn, address)
             raise SignInRefused(403, _("This account is locked in the directory."), cause="locked")
-        return self._model(found)
+        return self.model_of(found)
 
     async def refresh_user(self, user: Any, handler: Any = None) -> dict[str, Any] | bool:
         """The person as they are now; out where they are gone or locked, in where nobody answers."""
@@ -118,9 +120,10 @@ class LdapAuthenticator(Method, LDAPAuthenticator):
             why = "not in the directory any more" if found is None else "locked in the directory"
             self.log.warning("%s: %s is %s", self.name, user.name, why)
             return False
-        return self._model(found)
+        return self.model_of(found)
 
-    def _model(self, person: Person) -> dict[str, Any]:
+    def model_of(self, person: Person) -> dict[str, Any]:
+        """What JupyterHub's chain is told of a person."""
         return {
             "name": person.name,
             "subject": person.subject,
