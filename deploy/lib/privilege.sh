@@ -38,6 +38,7 @@ hub_environment() {
         "TF29HUB_PROGRAM=$program_dir" "TF29HUB_RUN=/run/${hub_name:-tf29hub}" \
         "PATH=$venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" \
         "HOME=$state_dir" "LANG=C.UTF-8" "PYTHONUNBUFFERED=1"
+    gpulab_environment
 }
 
 # replace_file PATH TEXT: as root, and only where it is another text.

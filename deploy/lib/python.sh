@@ -70,6 +70,11 @@ program_digest() {
 
 # `tf29hub` for the admin.
 ensure_command() {
+    local command_path=$command_path
+    if in_gpulab; then
+        enter_command "$command_path" "$command_path-inside"
+        command_path+=-inside
+    fi
     replace_file "$program_dir/deploy/environment" "$(hub_environment)"
     replace_file "$command_path" "$(sed -e "s|@PROGRAM@|$program_dir|g" -e "s|@ACCOUNT@|$account|g" \
         -e "s|@STATE@|$state_dir|g" "$here/tf29hub")"

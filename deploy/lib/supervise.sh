@@ -99,7 +99,9 @@ set_stamp() {
 }
 
 write_boot_hook() {
-    if has_systemd; then
+    if in_gpulab; then
+        boot_story="nothing starts a hub for developers after a reboot but deploy/up --gpulab $(<"$(gpulab_dir)/gpus")$(own_options)"
+    elif has_systemd; then
         write_units
         boot_story="systemd starts it at boot: $hub_name.service, after $hub_name-firewall.service"
     elif [[ -d /etc/cron.d ]] && command -v cron >/dev/null; then

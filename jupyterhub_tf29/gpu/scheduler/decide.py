@@ -14,7 +14,7 @@ from .estimate import estimates
 from .grants import Round
 from .leases import Wanted, review
 from .order import line_of
-from .reserve import keep
+from .reserve import in_use, keep
 from .room import Room
 from .state import State
 from .takeback import in_the_way
@@ -38,7 +38,6 @@ def decide(state: State, now: float) -> Decisions:
     reasons = [reason for _, reason, _ in round_.waiting]
     new = tuple.__new__  # what LineEntry() does, without its overhead for each of thousands
     line = tuple([new(LineEntry, row) for row in zip(ids, count(1), waits, reasons, strict=False)])
-    in_use = {key: sum(1 for slot in slots if slot.takes) for key, slots in kept.units.items()}
     head = round_.head
     return Decisions(
         tuple(round_.grants),
@@ -47,7 +46,7 @@ def decide(state: State, now: float) -> Decisions:
         tuple(outcome.notices),
         tuple(outcome.endings),
         tuple(outcome.extensions),
-        new_releases(kept.occurrences, in_use, now),
+        new_releases(kept.occurrences, in_use(kept), now),
         kept.shortages,
         head.ticket_id if head else None,
         head.at if head else None,

@@ -43,7 +43,7 @@ def keep(room: Room, state: State) -> Kept:
     shortages = []
     kept: dict[tuple[str, float], list[Slot]] = {}
     for one in sorted(found, key=lambda each: (len(fitting[each]), each.start, each.window_id)):
-        able = [slot for slot in fitting[one] if _is_able(slot, one, room.now)]
+        able = [slot for slot in fitting[one] if _is_able(slot, one, room)]
         able.sort(key=lambda slot: _preference(slot, one))
         chosen = able[: one.gpus]
         for slot in chosen:
@@ -56,6 +56,17 @@ def keep(room: Room, state: State) -> Kept:
     for slot in room.slots:
         slot.kept_for.sort()
     return Kept(found, tuple(shortages), kept, fitting, sight)
+
+
+def in_use(kept: Kept) -> dict[tuple[str, float], int]:
+    """By window and start: on how many of the units kept for it somebody of its group is."""
+    return {
+        (one.window_id, one.start): sum(
+            any(one.group in groups for _, _, groups in slot.takes)
+            for slot in kept.units[one.window_id, one.start]
+        )
+        for one in kept.occurrences
+    }
 
 
 def _fits(slot: Slot, one: Occurrence, room: Room) -> bool:
@@ -81,11 +92,11 @@ def _keep_later(slots: list[Slot], one: Occurrence, missing: int) -> list[Slot]:
     return [slot for _, _, slot in late[:missing]]
 
 
-def _is_able(slot: Slot, one: Occurrence, now: float) -> bool:
+def _is_able(slot: Slot, one: Occurrence, room: Room) -> bool:
     """Whether nobody else has it, or is promised it, at any time of this window."""
     if any(start < one.end and end > one.start for start, end, _ in slot.kept_for):
         return False
-    begins = max(one.start, now)
+    begins = max(one.start - room.policy.windows.lead_s, room.now)
     return not any(end > begins and one.group not in groups for end, _, groups in slot.takes)
 
 
