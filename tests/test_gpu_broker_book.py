@@ -531,6 +531,39 @@ def test_a_turn_survives_a_crash_and_its_start_is_asked_for_again(durable):
     assert len(durable.book.claims) == 1
 
 
+def test_a_broker_that_was_away_does_not_let_a_turn_pass_at_once(durable):
+    """Its user may have come meanwhile: the Hub is asked first."""
+    durable.start("ada", count=2)
+    ticket = durable.ask("bea")
+    durable.stop("ada")
+    durable.look()
+    durable.start("bea")
+    turns.server_ready(durable.book, durable.book.tickets[ticket.id], durable.now)
+    durable.now += 3600
+    durable.crash()
+    durable.look()
+    assert [todo.kind for todo in turns.to_do(durable.book)] == ["watch"]
+    durable.pass_time(70)
+    assert [todo.why for todo in turns.to_do(durable.book)] == ["no-show"]
+
+
+def test_a_container_that_was_to_be_removed_and_runs_after_all_stays(world):
+    ada = world.start("ada")
+    world.die(ada.id)
+    wishes.release(world.book, ada.id, "died", world.now)
+    world.pass_time(70, every=10)
+    assert [todo.kind for todo in turns.to_do(world.book)] == ["remove"]
+    wishes.commit(world.book, ada.id, world.container_of(ada).id, world.now)
+    assert not turns.to_do(world.book)
+
+
+def test_what_is_being_taken_back_is_not_extended(world):
+    ada = world.start("ada")
+    wishes.end(world.book, ada.id, "", world.now)
+    with pytest.raises(Refused, match="being taken back"):
+        wishes.extend(world.book, ada.id, 600, world.now)
+
+
 def test_an_ending_survives_a_crash(durable):
     ada = durable.start("ada")
     wishes.end(durable.book, ada.id, "maintenance", durable.now)

@@ -97,6 +97,8 @@ class Book:
         self.troubled: dict[tuple[str, str, int], float] = {}
         """Device, kind and code of a trouble → when it was told last."""
         self.shortages_told: set[str] = set()
+        self.was_here = False
+        """Whether this process has looked after the line before."""
         self._depth = 0
         self._read()
 

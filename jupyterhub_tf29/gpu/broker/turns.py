@@ -25,6 +25,9 @@ MAX_ATTEMPTS = 3
 RETRY_S = 60.0
 """Before the second attempt; twice, thrice as long before those after it."""
 
+AFTER_ABSENCE_S = 60.0
+"""A broker that has just started asks the Hub about every turn before it lets one pass."""
+
 log = logging.getLogger("tf29hub.broker")
 
 
@@ -195,7 +198,16 @@ def dropped(book: Book, ticket: Ticket, now: float) -> None:
 
 
 def expire_holds(book: Book, now: float) -> None:
-    """Turns whose time is over: the server is stopped, the GPUs go on. Inside a change."""
+    """Turns whose time is over: the server is stopped, the GPUs go on. Inside a change.
+
+    A broker that was away may have missed that a user came: those turns last a little longer.
+    """
+    if not book.was_here:
+        book.was_here = True
+        for ticket in book.tickets.values():
+            if ticket.state in (HELD, OFFERED) and ticket.hold_until < now + AFTER_ABSENCE_S:
+                ticket.hold_until = now + AFTER_ABSENCE_S
+                book.put(ticket)
     for ticket in list(book.tickets.values()):
         if ticket.state in (HELD, OFFERED) and now >= ticket.hold_until:
             _without_claim(book, ticket, "no-show", now)

@@ -17,6 +17,8 @@ from .book import Book
 from .records import ALLOCATED, DRAINING, HELD, RESERVED, WAITING, Claim, Ticket
 from .view import scheduler_state
 
+TAKEN_BACK = N_("The GPUs of this workspace are being taken back. Please try again in a moment.")
+
 
 class Refused(Exception):
     """No, and why: `text` in each language, `code` for programs, an HTTP `status`."""
@@ -48,9 +50,7 @@ def submit(book: Book, wish: Wish, now: float) -> Claim | Ticket:
     with book.change(now):
         claim = book.claim_of(wish.user, wish.server)
         if claim and claim.ending_cause:
-            raise Refused(
-                409, "busy", N_("The GPUs of this workspace are being taken back. Please try again in a moment.")
-            )
+            raise Refused(409, "busy", TAKEN_BACK)
         if claim and claim.request == wish.request.to_json():
             claim.asked_at = now
             book.put(claim)
@@ -90,6 +90,7 @@ def taken(book: Book, claim: Claim, container_id: str, now: float) -> None:
     claim.state, claim.container_id = ALLOCATED, container_id
     claim.committed_at = claim.seen_at = now
     claim.released_at, claim.release_reason, claim.lost = 0.0, "", []
+    book.intruders.pop(container_id, None)  # it was to be removed while it seemed to be left behind
     book.put(claim)
 
 
@@ -160,8 +161,10 @@ def move(book: Book, ticket_id: str, place: int, now: float) -> Ticket:
 def extend(book: Book, claim_id: str, seconds: float, now: float) -> Claim:
     """Move the end of a lease. Raises Refused with the reason where the policy does not allow it."""
     claim = _claim(book, claim_id)
+    if claim.ending_cause:
+        raise Refused(409, "busy", TAKEN_BACK)
     lease_end, reason = leases.may_extend(scheduler_state(book, now), claim.id, seconds, now)
-    if lease_end is None or claim.ending_cause or not claim.held:
+    if lease_end is None or not claim.held:
         raise Refused(409, "state", say(reason))
     with book.change(now):
         lengthen(book, claim, lease_end, now)
