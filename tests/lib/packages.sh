@@ -6,7 +6,7 @@ needed_for_unit='
 shellcheck               shellcheck     checks the shell scripts
 git                      git            lists the files to check
 slapd                    slapd          the directory of the tests of LDAP
-gcc                      gcc            compiles the stand-in for NVIDIA's driver (tests/gpulab)
+gcc                      gcc            compiles the stand-in for a GPU driver (tests/gpulab)
 /usr/include/stdio.h     libc6-dev      as above
 '
 needed_for_all='
@@ -20,7 +20,7 @@ ip                       iproute2       the network of the private engine
 /usr/bin/python3         python3        what the stub image is made of
 nginx                    nginx-light    a front with TLS before the hub
 certbot                  certbot        gets its certificate, from
-pebble                   pebble         a Let's Encrypt of our own
+pebble                   pebble         an ACME server of our own
 '
 
 # missing_packages LIST: prints the packages of LIST that are missing.
