@@ -39,6 +39,21 @@ class SignInPage(LoginHandler):
             raise
         await super().post()
 
+    async def get(self) -> None:
+        """As LoginHandler, with a session from the start.
+
+        Without one JupyterHub's form token is the same for all browsers of one make behind one address.
+        """
+        if not self.current_user and not self.get_session_cookie():
+            self.set_session_cookie()
+        await super().get()
+
+    def set_login_cookie(self, user: Any) -> None:
+        """As BaseHandler; who signs in gets another session than they came with, which may be an attacker's."""
+        if self.request.method == "POST":
+            self.set_session_cookie()
+        super().set_login_cookie(user)
+
     async def authenticate(self, data: Any) -> Any:
         """What the form says, to its own method."""
         if self.method is None:

@@ -19,7 +19,9 @@ def configure_front(c: Any, settings: Settings, paths: Paths) -> None:
     open_trail(paths.audit, settings.name, settings.audit)
     trust([settings.network.gateway, *settings.front.trusted_proxies])
     c.JupyterHub.logging_config = logging_config()
-    c.JupyterHub.tornado_settings = {"headers": hub_headers(), "cookie_options": {"samesite": "Lax"}}
+    # Of the Hub and of users' servers. JupyterHub sees to `secure` itself, but not for its form tokens.
+    cookies = {"samesite": "Lax"} | ({"secure": True} if is_https(settings) else {})
+    c.JupyterHub.tornado_settings = {"headers": hub_headers(), "cookie_options": cookies}
     _configure_address(c, settings)
     _configure_sessions(c, settings)
 
