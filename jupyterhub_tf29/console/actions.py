@@ -1,12 +1,15 @@
 """What can be done through the JSON API: with cards, with what is held, with the line.
 
-Every one of them says in the log who did it. What is another's answers as if it were not there.
+Every one of them says in the log who did it, and what is done to others in the audit trail, too. What is another's
+answers as if it were not there.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
+from ..audit.acting import Acting
+from ..audit.trail import record
 from ..gpu.client import Claim, Ticket
 from ..i18n import N_
 from .api import ApiHandler
@@ -16,6 +19,22 @@ from .words import iso
 REASON_LENGTH = 300
 LONGEST_EXTENSION_S = 366 * 86400
 """Nonsense ends here; what is allowed is for the broker's policy to say."""
+
+
+class About(NamedTuple):
+    """What was acted on: GPUs, and whose workspace they are or are to be."""
+
+    user: str = ""
+    server: str = ""
+    gpus: tuple[str, ...] = ()
+
+
+def about_claim(claim: Claim) -> About:
+    return About(claim["user"], claim["server"], tuple(device["uuid"] for device in claim["devices"]))
+
+
+def about_ticket(ticket: Ticket) -> About:
+    return About(ticket["user"], ticket["server"])
 
 
 class Action(ApiHandler):
@@ -34,9 +53,28 @@ class Action(ApiHandler):
         if not self.person.is_admin:
             raise Refused(403, "scope", NOT_ALLOWED)
 
-    async def done(self, what: str, words: str, **data: Any) -> None:
-        """Log who did it, look anew, and answer with a sentence for the reader."""
+    async def done(self, what: str, words: str, *, about: About, reason: str = "", **data: Any) -> None:
+        """Say who did it, look anew, and answer with `words` for the reader and `data`."""
         log.info("%s %s by %s", what, self.request.path, self.person.name)
+        if not self.person.owns(about.user):
+            acting = Acting(
+                self.person.name,
+                self.request.remote_ip or "",
+                is_service=not self.person.is_user,
+                is_admin=self.person.is_admin,
+                token="" if self.in_browser else self.token_id,
+            )
+            record(
+                "admin-action",
+                action=f"gpu-{what}",
+                outcome="success",
+                actor=acting.as_actor(about.user),
+                address=acting.address or None,
+                name=about.user or None,
+                server=about.server or None,
+                gpus=list(about.gpus) or None,
+                more={"reason": reason} if reason else None,
+            )
         await self.feed.refresh()
         self.answer({"message": words, **data})
 
@@ -48,7 +86,9 @@ class Drain(Action):
         self.need_admin()
         reason = self.reason()
         await self.feed.broker.drain(uuid, f"{reason} ({self.person.name})")
-        await self.done("drain", self._(N_("Nobody new gets this GPU now.")))
+        await self.done(
+            "drain", self._(N_("Nobody new gets this GPU now.")), about=About(gpus=(uuid,)), reason=reason
+        )
 
 
 class Return(Action):
@@ -58,7 +98,7 @@ class Return(Action):
         self.need_admin()
         self.body({})
         await self.feed.broker.return_device(uuid)
-        await self.done("return", self._(N_("This GPU is in service again.")))
+        await self.done("return", self._(N_("This GPU is in service again.")), about=About(gpus=(uuid,)))
 
 
 class ClaimHandler(Action):
@@ -84,7 +124,8 @@ class Extend(ClaimHandler):
             raise Refused(400, "bad-request", N_("Please say for how long."))
         await self.allowed_claim(claim_id)
         claim = await self.feed.broker.extend(claim_id, seconds)
-        await self.done("extend", self._(N_("The lease is longer now.")), lease_end=iso(claim["lease_end"]))
+        end = iso(claim["lease_end"])
+        await self.done("extend", self._(N_("The lease is longer now.")), about=about_claim(claim), lease_end=end)
 
 
 class End(ClaimHandler):
@@ -96,7 +137,8 @@ class End(ClaimHandler):
         reason = self.reason(needed=not own)
         told = reason if own else f"{reason} ({self.person.name})"
         await self.feed.broker.end(claim_id, told or N_("given back by its user"))
-        await self.done("end", self._(N_("The workspace is being stopped, and its GPU given back.")))
+        words = self._(N_("The workspace is being stopped, and its GPU given back."))
+        await self.done("end", words, about=about_claim(claim), reason=reason)
 
 
 class TicketHandler(Action):
@@ -114,9 +156,10 @@ class GiveUp(TicketHandler):
     """`DELETE api/v1/tickets/{id}`"""
 
     async def delete(self, ticket_id: str) -> None:
-        await self.allowed_ticket(ticket_id)
+        ticket = await self.allowed_ticket(ticket_id)
         await self.feed.broker.cancel(ticket_id)
-        await self.done("give up", self._(N_("The place in the line is given up.")))
+        words = self._(N_("The place in the line is given up."))
+        await self.done("give-up", words, about=about_ticket(ticket))
 
 
 class Accept(TicketHandler):
@@ -124,11 +167,10 @@ class Accept(TicketHandler):
 
     async def post(self, ticket_id: str) -> None:
         self.body({})
-        await self.allowed_ticket(ticket_id)
+        ticket = await self.allowed_ticket(ticket_id)
         await self.feed.broker.accept(ticket_id)
-        await self.done(
-            "accept", self._(N_("The offer is taken. The workspace starts as soon as the GPU is held."))
-        )
+        words = self._(N_("The offer is taken. The workspace starts as soon as the GPU is held."))
+        await self.done("accept", words, about=about_ticket(ticket))
 
 
 class Move(TicketHandler):
@@ -141,4 +183,5 @@ class Move(TicketHandler):
             raise Refused(400, "bad-request", N_("Places in the line count from 1."))
         await self.allowed_ticket(ticket_id)
         ticket = await self.feed.broker.move(ticket_id, place)
-        await self.done("move", self._(N_("The line is in its new order.")), place=ticket["place"])
+        words = self._(N_("The line is in its new order."))
+        await self.done("move", words, about=about_ticket(ticket), place=ticket["place"])

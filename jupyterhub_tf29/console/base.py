@@ -38,6 +38,8 @@ class ConsoleHandler(HubOAuthenticated, RequestHandler):
     person: Person
     in_browser: bool = False
     """Whether the person came with this service's cookie, not with a token of their own."""
+    token_id: str = ""
+    """Of that token, as the Hub's token page has it."""
     anybody_may: ClassVar[bool] = False
     """Whether this handler needs nobody to be recognised."""
 
@@ -57,6 +59,7 @@ class ConsoleHandler(HubOAuthenticated, RequestHandler):
             return
         self.in_browser = not getattr(self, "_token_authenticated", False)
         self._hub_auth_user_cache = model
+        self.token_id = str(model.get("token_id") or "")
         self.person = person_from_model(model, in_browser=self.in_browser)
         if not self.is_allowed(model):
             raise Refused(403, "scope", NOT_ALLOWED)

@@ -11,6 +11,7 @@ import signal
 from jupyterhub.services.auth import HubOAuth
 from tornado.httpserver import HTTPServer
 
+from ..audit.trail import open_trail
 from ..cli import CommandError
 from ..gpu.client import BrokerClient
 from ..secretfiles import read_secret
@@ -36,7 +37,9 @@ def run(args: argparse.Namespace) -> int:
     logging.getLogger("tornado.application").setLevel(logging.ERROR)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     paths = Paths.from_environment()
-    asyncio.run(_serve(load_settings(paths.config), paths))
+    settings = load_settings(paths.config)
+    open_trail(paths.audit, settings.name, settings.audit)
+    asyncio.run(_serve(settings, paths))
     return 0
 
 

@@ -6,6 +6,7 @@ The broker is a stand-in whose cards and line a test writes; what is between it 
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import secrets
 from collections.abc import Iterator
@@ -276,6 +277,24 @@ def test_an_admin_drains_a_card_with_a_reason_and_returns_it(broker, admin):
     assert admin.call("GET", "devices").json()["devices"][0]["state"] == "draining"
     assert admin.call("POST", f"devices/{card['uuid']}/return").ok
     assert card["state"] == "free"
+
+
+def test_what_admins_do_to_others_is_in_the_audit_trail(hub, broker, person, admin):
+    card = broker.card(0)
+    own, claim = broker.hold(card, person.name), broker.hold(card, "lin", server="big")
+    assert person.call("POST", f"claims/{own['id']}/extend", {"seconds": 60}).ok
+    assert admin.call("POST", f"claims/{claim['id']}/end", {"reason": "for the course"}).ok
+
+    def told():
+        lines = hub.paths.audit.read_text(encoding="utf-8").splitlines()
+        return [event for event in map(json.loads, lines) if event["event"] == "admin-action"]
+
+    event = wait_until(lambda: told()[-1:], "the trail has it")[0]
+    assert (event["action"], event["name"], event["server"]) == ("gpu-end", "lin", "big")
+    assert event["actor"] == {"kind": "admin", "name": admin.name}
+    assert event["more"] == {"reason": "for the course"}
+    assert event["gpus"] == [card["uuid"]]
+    assert person.name not in [event["actor"]["name"] for event in told()], "what is one's own is one's own affair"
 
 
 def test_a_user_extends_and_gives_back_what_is_theirs(broker, person):
