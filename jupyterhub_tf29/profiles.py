@@ -42,7 +42,7 @@ class Gpu(_Part):
     mig: Annotated[str | None, Field(pattern=r"^\d+g\.\d+gb(?:\+me)?$")] = None
     model: Annotated[str | None, Field(min_length=1)] = None
     min_memory: Annotated[Size | None, Field(ge=MiB)] = None
-    lease: Annotated[Duration | None, Field(ge=60)] = None
+    lease: Annotated[Duration | None, Field(ge=1)] = None
 
     @property
     def request(self) -> Request:

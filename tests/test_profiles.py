@@ -145,7 +145,7 @@ def test_what_a_workspace_asks_of_the_gpus(load_text, gpu, asked, lease):
         ("{share: 4K}", "greater than or equal to"),
         ("{count: 0}", "greater than or equal to 1"),
         ("{mig: small}", "string should match pattern"),
-        ("{lease: 1s}", "greater than or equal to 60"),
+        ("{lease: 0s}", "greater than or equal to 1"),
         ("{gpus: 2}", "there is no such setting"),
     ],
     ids=["two kinds", "shares", "tiny share", "none", "no MIG profile", "short lease", "unknown key"],

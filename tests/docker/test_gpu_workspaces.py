@@ -12,6 +12,7 @@ import signal
 
 import pytest
 
+from tests.gpulab.engine import lose_devices
 from tests.hubs.browser import words
 from tests.hubs.gpuhub import GpuHub
 from tests.waiting import wait_until
@@ -25,7 +26,11 @@ IN_THE_LINE = "you have a place in the line"
 @pytest.fixture(scope="module")
 def shared_hub(gpu_engine, stub_image, tmp_path_factory):
     gpu_engine.lab.start(gpus=2)
-    with contextlib.closing(GpuHub(tmp_path_factory.mktemp("gpuhub") / "hub", gpu_engine, stub_image)) as hub:
+    # the idle culler's, where one is started
+    settings = {"idle": {"stop_after": "3s", "check_every": "1s"}, "start": {"timeout": 12}}
+    folder = tmp_path_factory.mktemp("gpuhub") / "hub"
+    gpu = {"lease": {"notice": ["5s"]}}
+    with contextlib.closing(GpuHub(folder, gpu_engine, stub_image, settings=settings, gpu=gpu)) as hub:
         hub.start()
         yield hub
 
@@ -152,8 +157,7 @@ def test_whoever_uses_the_waiting_server_itself_is_told_when_the_turn_comes(hub)
     ask_for_a_gpu(hub, "kim")
     hub.api.start("kim", options={"profile": "small"})
     hub.api.stop("ada")
-    notices = hub.paths.notices / hub.container("kim").name / "notices.json"
-    wait_until(lambda: notices.exists() and "ticket-held" in notices.read_text(), "kim is told in Lab", 30)
+    wait_until(lambda: "ticket-held" in told_in_lab(hub, "kim"), "kim is told in Lab", 30)
     assert hub.answers("kim"), "nobody stops what runs"
     hub.api.stop("kim")
     hub.api.start("kim", options=GPU)
@@ -284,11 +288,49 @@ def test_the_menu_is_as_fast_as_ever_when_the_broker_hangs(hub):
     assert "How many are free is not known right now." in words(menu.text)
 
 
-def test_a_lost_device_is_told_in_lab(hub):
-    from tests.gpulab.engine import lose_devices
+def told_in_lab(hub, user):
+    """What the extension in that user's Lab reads."""
+    return (hub.paths.notices / hub.container(user).name / "notices.json").read_text(encoding="utf-8")
 
+
+def test_a_lost_device_is_told_in_lab(hub):
     hub.api.start("yan", options=GPU)
-    container = hub.container("yan")
-    lose_devices(container.id)
-    notices = hub.paths.notices / container.name / "notices.json"
-    wait_until(lambda: "lost-device" in notices.read_text(), "yan is told in Lab", 30)
+    lose_devices(hub.container("yan").id)
+    wait_until(lambda: "lost-device" in told_in_lab(hub, "yan"), "yan is told in Lab", 30)
+
+
+def test_the_end_of_a_lease_is_announced_in_lab_and_explained_on_the_menu(hub):
+    hub.api.start("zoe", options={"profile": "gpu-short"})
+    wait_until(lambda: "warn-lease" in told_in_lab(hub, "zoe"), "zoe is warned in Lab")
+    hub.api.wait_stopped("zoe")
+    hub.wait_free(2)
+    with hub.browser("zoe", language="zh-CN") as zoe:
+        menu = zoe.menu().text
+    assert menu.count('<div class="alert alert-warning" role="status">') == 2, "the warning, and why it ended"
+    assert "文件" in words(menu)
+
+
+@contextlib.contextmanager
+def culler(hub):
+    """The idle culler beside the hub."""
+    process = hub._run("culler")
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+def test_the_idle_culler_spares_a_busy_gpu_and_nobody_else(hub):
+    hub.api.start("abe", options=GPU)
+    hub.api.start("cid", options={"profile": "small"})
+    pid = hub.lab.train(hub.container("abe").id, hub.held("abe")[0])
+    wait_until(lambda: hub.broker.get("/v1/busy", user="abe", server="")["busy"], "the broker sees it work")
+    with culler(hub):
+        hub.api.wait_stopped("cid", timeout=30)
+        assert hub.answers("abe")
+        hub.lab.end_process(pid)
+        hub.kill9_broker()
+        wait_until(lambda: "is unknown" in hub.culler_log(), "the culler has asked in vain")
+        assert hub.answers("abe")
+        hub.start_broker()

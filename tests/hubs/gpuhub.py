@@ -119,6 +119,9 @@ class GpuHub(RunningHub):
     def broker_log(self) -> str:
         return (self.paths.logs / "broker.log").read_text(encoding="utf-8", errors="replace")
 
+    def culler_log(self) -> str:
+        return (self.paths.logs / "culler.log").read_text(encoding="utf-8", errors="replace")
+
     def _free(self) -> int:
         return list(self._states().values()).count("free")
 
