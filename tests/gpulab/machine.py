@@ -24,6 +24,8 @@ from .lab import GpuLab
 def main(folder: Path, port: int) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with contextlib.ExitStack() as stack:
+        # last of all: whoever stops us waits for this file to go
+        stack.callback((folder / "inside").unlink, missing_ok=True)
         engine = GpuEngine(folder / "engine", GpuLab(folder))
         stack.callback(engine.close, keep_data=True)
         enter = ["nsenter", f"--target={engine.namespace_pid}", "--mount", "--net", "--pid", "--"]
@@ -33,7 +35,6 @@ def main(folder: Path, port: int) -> None:
         stack.callback(Relay(engine.namespace_pid, "127.0.0.1", port, here=port).close)
         (folder / "keeper").write_text(str(os.getpid()))
         (folder / "inside").write_text(str(engine.namespace_pid))
-        stack.callback((folder / "inside").unlink)
         while True:
             signal.pause()
 
