@@ -75,6 +75,10 @@ class OAuthWay(Method, OAuthenticator):
         """The secret `<name>-<what>` of this installation. Raises SecretError."""
         return read_given_secret(self.front.paths, f"{self.name}-{what}")
 
+    def get_handlers(self, app: Any) -> list[tuple[str, type]]:
+        """To the provider and back. Not oauthenticator's page for signing out: the hub has one for all."""
+        return [("/oauth_login", self.login_handler), ("/oauth_callback", self.callback_handler)]
+
     def get_callback_url(self, handler: Any = None) -> str:
         """Where the provider sends people back to, as it was told when this hub was registered there."""
         if self.oauth_callback_url:

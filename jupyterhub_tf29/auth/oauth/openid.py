@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from oauthenticator.generic import GenericOAuthenticator
+from tornado.httputil import url_concat
 
 from ...i18n import Translate
 from ..oauth_settings import OidcMethod, OpenIdMethod
@@ -91,6 +92,13 @@ class OpenIdWay(OAuthWay):
         if self.groups_claim == "groups" and "groups" in known.scopes:
             wanted.append("groups")
         self.scope = list(dict.fromkeys(wanted))
+
+    async def sign_out_address(self) -> str:
+        """Without a token in it, which would stay in the browser's history; so the provider may ask once more."""
+        known = await self.metadata.get() if self.method.sign_out_there else None
+        if known is None or not known.end_session_endpoint:
+            return ""
+        return url_concat(known.end_session_endpoint, {"client_id": self.client_id})
 
     async def _known(self) -> Metadata:
         known = await self.metadata.get()
