@@ -1,1 +1,1 @@
-"""A machine and its people, played at random; and the rules of docs/scheduling.md, checked the slow and plain way."""
+"""A machine and its people, played at random; and the rules of docs/scheduling.md, checked slowly and plainly."""

@@ -31,6 +31,14 @@ def fits(unit: Unit, request: Request, state: State) -> bool:
     return unit.memory_mib >= (request.min_memory_mib or 0)
 
 
+def fitting(request: Request, state: State) -> list[Unit]:
+    """All that fit it; kept beside the state, as it is asked for many times of each."""
+    known = state.__dict__.setdefault("fitting", {})
+    if request.key not in known:
+        known[request.key] = [unit for unit in state.units if fits(unit, request, state)]
+    return known[request.key]
+
+
 def end_of(holding: Holding, now: float, drain_s: float) -> float:
     """When it is over, as far as one can tell."""
     over = holding.state == "draining" or holding.lease_end <= now
@@ -56,7 +64,7 @@ def units_with_room(
         if end_of(holding, now, drain_s) > at or at == now:
             for uuid in holding.uuids:
                 there.setdefault(uuid, []).append(holding)
-    return [u for u in state.units if fits(u, request, state) and has_room(u, request, there.get(u.uuid, []))]
+    return [unit for unit in fitting(request, state) if has_room(unit, request, there.get(unit.uuid, []))]
 
 
 def start_of(request: Request, holdings: Sequence[Holding], state: State, now: float) -> float:
@@ -161,6 +169,8 @@ def windows_near(state: State, now: float, until: float) -> list[Kept]:
             day = first + datetime.timedelta(days=days)
             start = datetime.datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone).timestamp()
             end = start + window.duration_s
+            if window.last_day and day > datetime.date.fromisoformat(window.last_day):
+                continue
             if day.weekday() in window.weekdays and end > now and start < until:
                 kept = [r.keep for r in state.releases if (r.window_id, r.start) == (window.id, start)]
                 gpus = min([window.count, *kept])
@@ -172,7 +182,7 @@ def viable(kept: Kept, holdings: Iterable[Holding], state: State, now: float) ->
     """The units that could still be kept for it: nobody of another group has them then."""
     lead_s = state.policy.windows.lead_s
     request = Request(model=kept.model)
-    able = {unit.uuid for unit in state.units if fits(unit, request, state)}
+    able = {unit.uuid for unit in fitting(request, state)}
     for holding in holdings:
         if kept.group not in holding.groups and holding.lease_end + lead_s > max(kept.start, now):
             able -= set(holding.uuids)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import combinations
 from typing import TYPE_CHECKING
 
 from jupyterhub_tf29.gpu.scheduler.decisions import Decisions
@@ -115,8 +114,7 @@ def nobody_waits_in_vain(state: State, now: float, decisions: Decisions, after: 
     able = []
     for entry in decisions.line:
         ticket = tickets[entry.ticket_id]
-        there_are = sum(plainly.fits(unit, ticket.request, state) for unit in state.units)
-        if not ticket.held and there_are >= ticket.request.count:
+        if not ticket.held and len(plainly.fitting(ticket.request, state)) >= ticket.request.count:
             able.append(ticket)
     assert decisions.head == (able[0].id if able else None), "somebody else should be the head"
     if not able or decisions.head_at is None:
@@ -125,8 +123,12 @@ def nobody_waits_in_vain(state: State, now: float, decisions: Decisions, after: 
         # nobody passes anybody, so nothing is left to grant but what the head itself could have
         assert plainly.start_of(able[0].request, after, state, now) > now, "the head waits in vain"
         return
+    free_for = {
+        request: plainly.units_with_room(request, after, state, now, now)
+        for request in {ticket.request for ticket in able}
+    }
     for ticket in able:
-        free = plainly.units_with_room(ticket.request, after, state, now, now)
+        free = free_for[ticket.request]
         end = now + plainly.shortest_lease(ticket, state)
         for units in plainly.choices(ticket.request, free):
             uuids = tuple(unit.uuid for unit in units)
@@ -142,15 +144,31 @@ def windows_are_kept(state: State, now: float, granted: list[Holding]) -> None:
         return
     latest = max(holding.lease_end for holding in granted) + state.policy.windows.lead_s
     near = plainly.windows_near(state, now, latest)
-    before = [plainly.viable(kept, state.holdings, state, now) for kept in near]
-    after = [plainly.viable(kept, [*state.holdings, *granted], state, now) for kept in near]
-    for number, kept in enumerate(near):
-        due = min(kept.gpus, len(before[number]))
-        assert len(after[number]) >= due, f"a lease runs into the window {kept.window_id}"
-    for one, other in combinations(range(len(near)), 2):
-        if near[one].start < near[other].end and near[other].start < near[one].end:
-            due = min(near[one].gpus + near[other].gpus, len(before[one] | before[other]))
-            assert len(after[one] | after[other]) >= due, "a lease runs into two windows at once"
+    for kept in near:
+        rivals = [one for one in near if one.start < kept.end and kept.start < one.end and one is not kept]
+        fair = [holding for holding in granted if not _takes_its_own(holding, rivals, [*state.holdings, *granted])]
+        _still_viable([kept], fair, state, now)
+        for rival in rivals:
+            _still_viable([kept, rival], fair, state, now)
+
+
+def _still_viable(windows: list[plainly.Kept], granted: list[Holding], state: State, now: float) -> None:
+    """There are as many units left for them as they need together, or as there were."""
+    before, after = set(), set()
+    for kept in windows:
+        before |= plainly.viable(kept, state.holdings, state, now)
+        after |= plainly.viable(kept, [*state.holdings, *granted], state, now)
+    due = min(sum(kept.gpus for kept in windows), len(before))
+    assert len(after) >= due, f"a lease runs into {', '.join(kept.window_id for kept in windows)}"
+
+
+def _takes_its_own(holding: Holding, rivals: list[plainly.Kept], after: list[Holding]) -> bool:
+    """Whether it is granted to a group that has a window at the same time, and no more than is kept for it."""
+    for rival in rivals:
+        if rival.group in holding.groups:
+            held = {uuid for each in after if rival.group in each.groups for uuid in each.uuids}
+            return len(held) <= rival.gpus
+    return False
 
 
 def group_gets_its_window(state: State, now: float, decisions: Decisions, granted: list[Holding]) -> None:
@@ -172,8 +190,7 @@ def group_gets_its_window(state: State, now: float, decisions: Decisions, grante
     for entry in decisions.line:
         ticket = tickets[entry.ticket_id]
         if kept.group in ticket.groups and ticket.request.kind == "whole" and ticket.request.count == 1:
-            fitting = [unit for unit in state.units if plainly.fits(unit, ticket.request, state)]
-            waits = ticket.held or not [unit for unit in fitting if unit.uuid in free]
+            waits = ticket.held or not [u for u in plainly.fitting(ticket.request, state) if u.uuid in free]
             assert waits or len(held) >= kept.gpus, f"{ticket.id} waits beside a GPU that is kept for its group"
 
 

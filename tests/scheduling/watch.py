@@ -49,7 +49,7 @@ class Watch:
         self.promised = min(self.promised, decisions.head_at)
 
     def _starvation(self, world: World, state: State, decisions: Decisions) -> None:
-        """Whoever has waited the longest wait starts after all who came before, each a longest lease at most."""
+        """Whoever has waited the longest wait starts after those who came before, a longest lease each."""
         rule, leases = state.policy.fair, state.policy.leases
         waiting = {ticket.id: ticket for ticket in state.tickets}
         for ticket_id in [known for known in self.must_start_by if known not in waiting]:
@@ -58,7 +58,7 @@ class Watch:
             if any(other.held for other in state.tickets if other.submitted <= ticket.submitted):
                 self.must_start_by.pop(ticket.id, None)  # somebody's hold is not the scheduler's doing
                 continue
-            there_are = sum(plainly.fits(unit, ticket.request, state) for unit in state.units)
+            there_are = len(plainly.fitting(ticket.request, state))
             if world.now - ticket.submitted < rule.max_age_s or there_are < ticket.request.count:
                 continue
             if ticket.id not in self.must_start_by:
@@ -70,7 +70,7 @@ class Watch:
 
 
 def accounts_agree(world: World) -> None:
-    """What users are charged is what the history says, to the second; and decay does not depend on who looked when."""
+    """What users are charged is what the history says; and decay does not depend on who looked when."""
     world.settle()
     users = {entry.user for entry in world.history}
     for user in users:

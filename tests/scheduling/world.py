@@ -5,6 +5,7 @@ Nothing here knows how the scheduler works inside; `rules.py` says what must hol
 
 from __future__ import annotations
 
+import datetime
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -82,7 +83,7 @@ class World:
     # -- what happens ----------------------------------------------------------------------------------------
 
     def run(self, events: int) -> None:
-        """So many events (what people do, and ends and notices that come due), each decided, checked and applied."""
+        """So many events (what people do, and what comes due by itself), each decided, checked and applied."""
         while self.events < events:
             happening = self.dice.choices(HAPPENINGS, WEIGHTS)[0]
             happening(self)
@@ -97,6 +98,10 @@ class World:
         self.watch.look(self, state, decisions)
         self.apply(decisions)
         self.last = decisions
+        if self.events % 16 == 0:
+            assert decisions == self.decide(state, self.now), "the same question, another answer"
+            if not decisions.endings and not self.windows:  # these may make room for others, at the next decision
+                assert not self.decide(self.state(), self.now).grants, "what was applied is granted again"
         return decisions
 
     def state(self) -> State:
@@ -165,6 +170,8 @@ class World:
         """The next moment at which a notice or an end is due."""
         notices = (0.0, *self.policy.leases.notice_s)
         moments = [held.lease_end - before for held in self.holdings.values() for before in notices]
+        if self.last and self.last.endings:
+            moments.append(self.now + self.policy.leases.drain_s)  # what they held is free by then
         return min((moment for moment in moments if moment > self.now), default=None)
 
 
@@ -278,6 +285,15 @@ def fail(world: World) -> None:
         world.units[uuid] = replace(world.units[uuid], state=world.dice.choice(states))
 
 
+def reserve(world: World) -> None:
+    """An admin makes a window that nobody knew of when leases were granted."""
+    if world.setting.take_back and len(world.windows) < 4:
+        soon = datetime.datetime.fromtimestamp(world.now + 2 * HOUR, datetime.timezone.utc)
+        name, days = f"soon-{len(world.windows)}", (soon.weekday(),)
+        window = Window(name, "lab", 2, days, f"{soon:%H:%M}", HOUR, "UTC", last_day=f"{soon:%Y-%m-%d}")
+        world.windows = (*world.windows, window)
+
+
 def put(world: World) -> None:
     """An admin puts somebody at a place in the line."""
     if world.tickets and world.setting.faults:
@@ -286,8 +302,8 @@ def put(world: World) -> None:
         world.tickets[ticket_id] = replace(world.tickets[ticket_id], place=place)
 
 
-HAPPENINGS = [arrive, leave, cancel, wait, settle, accept, extend, doze, overrun, hold, fail, put]
-WEIGHTS = [34, 10, 3, 30, 3, 4, 4, 4, 1, 1, 2, 1]
+HAPPENINGS = [arrive, leave, cancel, wait, settle, accept, extend, doze, overrun, hold, fail, put, reserve]
+WEIGHTS = [34, 10, 3, 30, 3, 4, 4, 4, 1, 1, 2, 1, 1]
 
 
 # -- what there is at first -------------------------------------------------------------------------------------
