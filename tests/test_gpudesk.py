@@ -66,11 +66,21 @@ async def test_nobody_knows_while_the_broker_was_never_heard(make_desk):
 
 
 async def test_what_is_known_stays_known_while_the_broker_is_away(broker, make_desk, monkeypatch):
+    monkeypatch.setattr(gpudesk, "LOOK_AGAIN_AFTER", 0)
     desk = make_desk()
     assert await desk.managed() is True
-    monkeypatch.setattr(gpudesk, "LOOK_AGAIN_AFTER", 0)
     broker.answers["GET /v1/devices"] = 500
     assert await desk.managed() is True
+    assert broker.asked.count("GET /v1/devices") == 2
+
+
+async def test_a_hanging_broker_is_not_asked_by_everybody(broker, make_desk, monkeypatch):
+    monkeypatch.setattr(gpudesk, "RETRY_AFTER", 60)
+    monkeypatch.setattr(gpudesk, "PAGE_WAITS", 0.05)
+    broker.delay = 30
+    desk = make_desk()
+    assert [await desk.managed() for _ in range(3)] == [None, None, None]
+    assert broker.asked == ["GET /v1/devices"]
 
 
 async def test_a_page_waits_for_a_hanging_broker_only_so_long(broker, make_desk, monkeypatch):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from jupyterhub.utils import url_path_join
+from jupyterhub.utils import maybe_future, url_path_join
 
 from ..gpu.client import BrokerRefused, BrokerUnavailable, Claim, Event, Forecast, Placed, Ticket
 from ..gpu.inject import CannotInject, injection, without_gpu
@@ -52,6 +52,7 @@ class ClaimingSpawner(ToldSpawner):
     def __init__(self, **kwargs: Any) -> None:
         self.claim: Claim | None = None
         self._asking: asyncio.Task[Placed] | None = None
+        self._asked_at = 0.0
         self._injected: Gpus | None = None
         self._letting_go: asyncio.Task[None] | None = None
         super().__init__(**kwargs)
@@ -90,6 +91,7 @@ class ClaimingSpawner(ToldSpawner):
                 await asyncio.wait([self._letting_go])
             await desk.given_back(self.server_key)
             # a task of its own: a cancelled start must still learn what was granted, to give it back
+            self._asked_at = time.time()
             self._asking = asyncio.ensure_future(self._ask(desk, wish))
             placed = await asyncio.shield(self._asking)
         except BrokerUnavailable as error:
@@ -217,24 +219,33 @@ class ClaimingSpawner(ToldSpawner):
             self._letting_go = asyncio.ensure_future(self._return_gpus(asking, claim, reason))
 
     async def _return_gpus(self, asking: asyncio.Task[Placed] | None, claim: Claim | None, reason: str) -> None:
-        began = time.time()
+        asked_at = self._asked_at
         if asking is not None:
             await asyncio.wait([asking])
             if asking.cancelled() or asking.exception() is not None:
                 return
             claim, ticket = asking.result()
-            if ticket is not None and ticket["submitted"] >= began - 60 and self.gpus is not None:
-                await self._leave_line(ticket)
+            # a place that its user has not seen; an older one, which was only asked for again, stays
+            if ticket is not None and ticket["submitted"] >= asked_at:
+                await self._leave_line(ticket["id"])
         await self._undone()
         if claim is not None and self.gpus is not None:
             self.gpus.give_back(self.server_key, claim["id"], reason)
 
-    async def _leave_line(self, ticket: Ticket) -> None:
-        """Of a start that was cancelled while it asked: its user has not seen that place."""
+    async def _leave_line(self, ticket_id: str) -> None:
         try:
-            await self.gpus.client.cancel(ticket["id"])  # type: ignore[union-attr]
+            if self.gpus is not None:
+                await self.gpus.client.cancel(ticket_id)
         except (BrokerUnavailable, BrokerRefused) as error:
-            self.log.warning("Ticket %s of a cancelled start stays: %s", ticket["id"], error)
+            self.log.warning("Ticket %s of server %s stays in the line: %s", ticket_id, self._log_name, error)
+
+    async def delete_forever(self) -> None:
+        """The Hub deletes this server, or its user: its place in the line would start it again."""
+        if self.gpus is not None and self.gpus.known is not False:
+            for ticket in await self.gpus.tickets(self.user.name) or []:
+                if ticket["server"] == self.name:
+                    await self._leave_line(ticket["id"])
+        await maybe_future(super().delete_forever())
 
     # -- what the broker tells ---------------------------------------------------------------------------------
 

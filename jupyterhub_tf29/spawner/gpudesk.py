@@ -58,7 +58,8 @@ class GpuDesk:
         self._log = log
         self._found: bool | None = None
         self._memory_mib: dict[str, int | None] = {}
-        self._found_at = -LOOK_AGAIN_AFTER
+        self._look_at = 0.0
+        self._late = False
         # the Hub replaces spawner objects, and forgets those of users who were deleted
         self._listeners: WeakValueDictionary[ServerKey, Listener] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -81,7 +82,8 @@ class GpuDesk:
 
         None: nobody knows, as the broker has not answered since the Hub started.
         """
-        if self._wanted == "auto" and time.monotonic() - self._found_at >= LOOK_AGAIN_AFTER:
+        if self._wanted == "auto" and time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + RETRY_AFTER
             await self._soon(self._look())
         if self.known:
             self.listen()
@@ -117,7 +119,7 @@ class GpuDesk:
         devices = (await self.client.devices())["devices"]
         self._found = bool(devices)
         self._memory_mib = {device["uuid"]: device.get("memory_mib") for device in devices}
-        self._found_at = time.monotonic()
+        self._look_at = time.monotonic() + LOOK_AGAIN_AFTER
 
     async def _soon(self, question: Awaitable[Answer]) -> Answer | None:
         asking = asyncio.ensure_future(question)
@@ -125,8 +127,10 @@ class GpuDesk:
             # not wait_for: before Python 3.12 it loses a cancellation that comes as it times out
             await asyncio.wait([asking], timeout=PAGE_WAITS)
             if not asking.done():
-                self._log.warning("The GPU broker did not answer within %g s", PAGE_WAITS)
+                level, self._late = logging.DEBUG if self._late else logging.WARNING, True
+                self._log.log(level, "The GPU broker did not answer within %g s", PAGE_WAITS)
                 return None
+            self._late = False
             return asking.result()
         except (BrokerUnavailable, BrokerRefused) as error:
             self._log.debug("Asking the GPU broker: %s", error)
@@ -209,7 +213,7 @@ class GpuDesk:
 
     async def _hear(self, event: Event) -> None:
         if event["kind"].startswith("device-"):
-            self._found_at = -LOOK_AGAIN_AFTER
+            self._look_at = 0.0
         if is_for_user(event):
             listener = self._listeners.get(_server_of(event))
             if listener is None:

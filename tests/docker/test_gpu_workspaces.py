@@ -136,6 +136,14 @@ def test_a_place_is_given_up_with_one_click_and_only_by_its_owner(hub):
         assert hub.containers("hal") == []
 
 
+def test_a_user_who_is_deleted_waits_no_longer(hub):
+    for user in ("ada", "bea"):
+        hub.api.start(user, options=GPU)
+    ask_for_a_gpu(hub, "ian")
+    assert hub.api.call("DELETE", "/users/ian").status_code == 204
+    assert hub.ticket("ian") is None
+
+
 def test_while_it_waits_its_user_works_beside_it_without_a_gpu(hub):
     for user in ("ada", "bea"):
         hub.api.start(user, options=GPU)
