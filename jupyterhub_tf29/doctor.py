@@ -13,6 +13,7 @@ from typing import Any
 import docker
 import requests
 
+from .auth.oauth import findings as sign_in_by_oauth
 from .check import front_url
 from .finding import Finding
 from .gpu import findings as gpus
@@ -50,6 +51,7 @@ def examine(settings: Settings, paths: Paths, *, containers: bool = True) -> Ite
     """All findings, from what the rest stands on to what stands on it."""
     yield Finding("ok", f"configuration: {paths.config} is valid")
     yield from secret_findings(paths)
+    yield from sign_in_by_oauth.findings(settings.sign_in.methods, paths)
     try:
         client = docker.DockerClient.from_env()
         info = client.info()

@@ -239,6 +239,14 @@ class SignIn(Authenticator):
         same = set(changes.get("groups") or []) == _groups_of(user) and changes.get("admin") in (None, user.admin)
         return True if same and "auth_state" not in changes else changes
 
+    async def sign_out_address(self, user: Any) -> str:
+        """Where `user`, who has signed out of the hub, goes on to: the method's own sign-out, or nowhere ("")."""
+        try:
+            method = self._method_of(user.name, await self.look(self.identities.method_of, user.name))
+        except SQLAlchemyError:
+            return ""
+        return await method.sign_out_address() if method is not None else ""
+
     async def _look_again(self, method: Method, user: Any, handler: Any) -> dict[str, Any] | bool:
         """The method's answer, asked no more often than it wants to be: another may be quicker."""
         if self._asked_lately(user.name, method):

@@ -180,6 +180,10 @@ class Method(Authenticator):
             sentence = _("Your name has characters in it that a name here cannot have. Please tell an admin.")
             raise SignInRefused(403, sentence, cause=cause)
 
+    async def sign_out_address(self) -> str:
+        """Where somebody who signed out here is led to sign out there, too; empty: nowhere."""
+        return ""
+
     async def look_again(self, user: Any, handler: Any) -> dict[str, Any] | bool:
         """`refresh_user`, and whether they still may come in; a model has "admin" and the directory's "groups"."""
         model = await self.refresh_user(user, handler)

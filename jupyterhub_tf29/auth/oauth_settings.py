@@ -86,6 +86,14 @@ class OpenIdMethod(OAuthMethod):
     username_claim: str = "preferred_username"
     """What of the provider's claims becomes the name here. `email`: the part before the @ where `allowed_domains`
     names one domain alone, else all of it."""
+    sign_out_there: bool = False
+    """Whether signing out here leads to the provider's own sign-out: for machines that people share, where the
+    next one would be let in without a question."""
+
+    @property
+    def issuer_url(self) -> str:
+        """What the provider calls itself."""
+        raise NotImplementedError
 
 
 class OidcMethod(OpenIdMethod):
@@ -96,6 +104,10 @@ class OidcMethod(OpenIdMethod):
     """Its discovery document is at `<issuer>/.well-known/openid-configuration`."""
     groups_claim: str = "groups"
     """Where the claims have groups; dots lead inwards, as in `realm_access.roles`. Empty: nowhere."""
+
+    @property
+    def issuer_url(self) -> str:
+        return self.issuer
 
 
 class GitHubMethod(OAuthMethod):
@@ -126,6 +138,10 @@ class GitLabMethod(OpenIdMethod):
             self._not_for_everybody("everybody who has an account at GitLab")
         return self
 
+    @property
+    def issuer_url(self) -> str:
+        return self.url
+
 
 class GoogleMethod(OpenIdMethod):
     """Google accounts. Groups are those of a Workspace domain, by their e-mail addresses."""
@@ -149,6 +165,10 @@ class GoogleMethod(OpenIdMethod):
             )
         return self
 
+    @property
+    def issuer_url(self) -> str:
+        return self.url
+
 
 class AzureAdMethod(OpenIdMethod):
     """Microsoft Entra ID (Azure AD). Groups are object ids, or app roles where the app registration has some."""
@@ -169,3 +189,7 @@ class AzureAdMethod(OpenIdMethod):
                 " (common and organizations would be everybody of every directory)"
             )
         return tenant.lower()
+
+    @property
+    def issuer_url(self) -> str:
+        return f"{self.url.rstrip('/')}/{self.tenant}/v2.0"

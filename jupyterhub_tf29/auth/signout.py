@@ -19,12 +19,23 @@ from .trail import record
 class SignOutPage(LogoutHandler):
     """`/logout`. A link on another site signs nobody out: for that there is a page that asks."""
 
+    _onwards = ""
+
     async def get(self) -> None:
         """As LogoutHandler, for who came from this hub or by hand."""
         if self.current_user and self.request.headers.get("Sec-Fetch-Site") == "cross-site":
             self.finish(await self.render_template("signout.html", **words(self)))
             return
+        if self.current_user:
+            self._onwards = await self.authenticator.sign_out_address(self.current_user)
         await super().get()
+
+    async def render_logout_page(self) -> None:
+        """On to where the user signed in, where hub.yaml wants it; else to our own sign-in page."""
+        if self._onwards:
+            self.redirect(self._onwards)
+        else:
+            await super().render_logout_page()
 
     def _backend_logout_cleanup(self, name: str) -> None:
         user = self.current_user

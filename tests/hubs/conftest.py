@@ -33,7 +33,10 @@ class Places:
         oidc = {"type": "oidc", "issuer": self.liar.issuer, **common}
         place = {"allow_all": True, "allowed_domains": ["example.edu"]}
         return [
-            {**oidc, "label": "Example University", "allowed_groups": ["staff"], "admin_groups": ["it"]},
+            {
+                **oidc, "label": "Example University", "allowed_groups": ["staff"], "admin_groups": ["it"],
+                "sign_out_there": True,
+            },
             {**oidc, "name": "other", "username_claim": "email", **place},
             {
                 **common, "type": "github", "url": self.github.origin,

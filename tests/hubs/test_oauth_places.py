@@ -151,6 +151,17 @@ class TestGoogle:
             places.google.groups["gpu-admins@example.edu"] = []
             wait_until(lambda: visitor.get("/admin").status_code == 403, "grace is no admin", timeout=15)
 
+    def test_the_refresh_token_of_the_first_sign_in_stays(self, visitor: Visitor, places: Places) -> None:
+        visitor.sign_in("google")
+        with now(places.google, gives_refresh_tokens=False, expires_in=0):
+            visitor.sign_in("google")
+            places.google.bend = lambda claims: {**claims, "exp": claims["iat"] - 30}
+            before = places.google.asked.count("/token")
+            wait_until(
+                lambda: visitor.name and places.google.asked.count("/token") > before, "it was used", timeout=15
+            )
+            assert visitor.name == "google:ada"
+
     def test_what_is_sent(self, visitor: Visitor) -> None:
         sent = asked(visitor, "google")
         assert sent["access_type"] == "offline"

@@ -142,6 +142,31 @@ def test_groups_of_the_token_alone_are_asked_for_with_the_refresh_token(visitor:
     wait_until(lambda: visitor.name == "", "ada is out", timeout=15)
 
 
+# -- out again --------------------------------------------------------------------------------------------------
+
+
+def test_signing_out_goes_on_to_the_provider_where_hub_yaml_wants_it(visitor: Visitor, liar: Provider) -> None:
+    visitor.sign_in()
+    out = visitor.get("/logout")
+    assert out.headers["Location"] == f"{liar.origin}/end?client_id={liar.client_id}"
+    assert visitor.name == ""
+    assert visitor.get("/logout").headers["Location"].endswith("/hub/login"), "nobody was signed in any more"
+
+
+def test_signing_out_stays_here_where_it_does_not(visitor: Visitor, liar: Provider) -> None:
+    liar.person = {"sub": "grace", "email": "grace@example.edu", "email_verified": True}
+    visitor.sign_in("other")
+    assert visitor.name == "other:grace"
+    assert visitor.get("/logout").headers["Location"].endswith("/hub/login")
+    assert visitor.name == ""
+
+
+def test_there_is_one_page_for_signing_out(visitor: Visitor) -> None:
+    visitor.sign_in()
+    assert visitor.get("/login/oidc/logout").status_code == 404
+    assert visitor.name == "ada"
+
+
 # -- the provider is down, or slow ------------------------------------------------------------------------------
 
 

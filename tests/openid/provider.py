@@ -146,6 +146,7 @@ class Provider:
             "token_endpoint": f"{self.origin}/token",
             "userinfo_endpoint": f"{self.origin}/userinfo",
             "jwks_uri": f"{self.origin}/jwks",
+            "end_session_endpoint": f"{self.origin}/end",
             "scopes_supported": self.scopes,
             "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
             "authorization_response_iss_parameter_supported": self.names_itself,

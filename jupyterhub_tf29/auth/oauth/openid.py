@@ -22,6 +22,8 @@ from .start import Start
 
 USERINFO, TOKEN = "userinfo", "token"
 """Where the groups came from, and so where they are looked for again."""
+KEPT = frozenset({"iss", "sub", "oid", "email", "email_verified", "hd", "preferred_username"})
+"""Claims that tell who somebody is, beside those that hub.yaml names."""
 
 
 class OpenIdWay(OAuthWay):
@@ -34,15 +36,11 @@ class OpenIdWay(OAuthWay):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.metadata = MetadataStore(self.issuer, self.client.get, self.log)
+        self.metadata = MetadataStore(self.method.issuer_url, self.client.get, self.log)
         self.keys = KeyStore(self._fetch_keys)
         self._reading: asyncio.Task[None] | None = None
 
     # what differs between places
-
-    @property
-    def issuer(self) -> str:
-        raise NotImplementedError
 
     @property
     def groups_claim(self) -> str:
@@ -103,7 +101,7 @@ class OpenIdWay(OAuthWay):
     async def _known(self) -> Metadata:
         known = await self.metadata.get()
         if known is None:
-            raise ProviderDown(f"the description of {self.issuer} has not been read yet")
+            raise ProviderDown(f"the description of {self.method.issuer_url} has not been read yet")
         return known
 
     async def _fetch_keys(self) -> Any:
@@ -183,9 +181,11 @@ class OpenIdWay(OAuthWay):
 
     def _state(self, answer: dict[str, Any], claims: dict[str, Any], source: str) -> dict[str, Any]:
         """No more than looking again takes."""
-        kept = {"iss", "sub", "oid", "email", "email_verified", "hd", self.method.username_claim}
-        if source == TOKEN and self.groups_claim:
-            kept.add(self.groups_claim.partition(".")[0] if self.groups_claim not in claims else self.groups_claim)
+        paths = [
+            self.method.username_claim,
+            *([self.groups_claim] if source == TOKEN and self.groups_claim else []),
+        ]
+        kept = KEPT | {path if path in claims else path.partition(".")[0] for path in paths}
         lasts_s = answer.get("expires_in")
         ends = time.time() + (lasts_s if isinstance(lasts_s, (int, float)) else 3600)
         return {
@@ -202,10 +202,6 @@ class OidcAuthenticator(OpenIdWay, GenericOAuthenticator):
     """`type: oidc`."""
 
     method: OidcMethod
-
-    @property
-    def issuer(self) -> str:
-        return self.method.issuer
 
     @property
     def groups_claim(self) -> str:

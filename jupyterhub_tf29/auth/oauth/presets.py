@@ -21,10 +21,6 @@ class GitLabAuthenticator(OpenIdWay, GenericOAuthenticator):
 
     method: GitLabMethod
 
-    @property
-    def issuer(self) -> str:
-        return self.method.url
-
 
 class GoogleAuthenticator(OpenIdWay, GenericOAuthenticator):
     """`type: google`. Groups are not among the claims: a service account of the Workspace domain reads them."""
@@ -38,16 +34,21 @@ class GoogleAuthenticator(OpenIdWay, GenericOAuthenticator):
         if self.method.workspace_admin:
             self._groups = self._directory()
 
+    async def authenticate(self, handler: Any, data: Any = None, **kwargs: Any) -> dict[str, Any]:
+        """Google gives a refresh token at the first sign-in alone: the one of then stays."""
+        model = await super().authenticate(handler, data, **kwargs)
+        state, user = model["auth_state"], handler.find_user(self.hub_name(self.normalize_username(model["name"])))
+        old = await user.get_auth_state() if user is not None and not state["refresh_token"] else None
+        if old and old.get("claims", {}).get("sub") == state["claims"]["sub"]:
+            state["refresh_token"] = old.get("refresh_token")
+        return model
+
     def _directory(self) -> GoogleGroups:
         key = self.secret("service-account")
         try:
             return GoogleGroups(self.client, key, self.method.workspace_admin, self.method.api_url)
         except ValueError as error:
             raise SecretError(f"{self.front.paths.secrets / self.name}-service-account: {error}") from error
-
-    @property
-    def issuer(self) -> str:
-        return self.method.url
 
     @property
     def groups_claim(self) -> str:
@@ -76,10 +77,6 @@ class AzureAdAuthenticator(OpenIdWay, GenericOAuthenticator):
     method: AzureAdMethod
     needed_scopes = ("openid", "profile", "offline_access")
     asks_userinfo = False
-
-    @property
-    def issuer(self) -> str:
-        return f"{self.method.url.rstrip('/')}/{self.method.tenant}/v2.0"
 
     @property
     def groups_claim(self) -> str:
