@@ -219,6 +219,11 @@ class TestServers:
                 with pytest.raises(DirectoryDown, match=says):
                     ask(servers=[server], ca_file=str(other.authority.path)).sign_in("ada", PASSWORDS["ada"])
 
+    @pytest.mark.parametrize("scheme", ["ldap", "ldaps"])
+    def test_a_server_may_be_named(self, ask, slapd, scheme):
+        server = getattr(slapd, scheme).replace("127.0.0.1", "localhost")
+        assert ask(servers=[server]).sign_in("ada", PASSWORDS["ada"]).name == "ada"
+
     def test_unencrypted_only_where_it_is_asked_for(self, ask, slapd):
         assert ask(servers=[slapd.ldap], tls="none", ca_file="").sign_in("ada", PASSWORDS["ada"]).name == "ada"
 

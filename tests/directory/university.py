@@ -8,6 +8,9 @@ BASE = "dc=example,dc=edu"
 PEOPLE, GROUPS, CLUBS = f"ou=people,{BASE}", f"ou=groups,{BASE}", f"ou=clubs,{BASE}"
 SEARCH_DN, SEARCH_PASSWORD = f"cn=hub,ou=services,{BASE}", "search-lantern-grove"
 LOCKED_FOR_EVER = "000001010000Z"
+DOMAIN = f"dc=ad,{BASE}"
+"""A part that looks as Active Directory does; its own rule for nested groups no slapd has."""
+DOMAIN_PASSWORDS = {"alice": "alice-granite-river", "bob": "bob-disabled-harp"}
 DEEPEST = 14
 """`level-14` holds `level-13`, … , `level-0`, which holds ada."""
 
@@ -68,6 +71,7 @@ def ldif() -> str:
             userPassword="the-other-mirror",
         ),
         *_groups(),
+        *_domain(),
     ]
     return "\n".join(entries)
 
@@ -104,6 +108,32 @@ def _groups() -> list[str]:
     ]
 
 
+def _domain() -> list[str]:
+    """alice may work, bob's account is disabled; both are in groups whose names have blanks."""
+    users = f"cn=users,{DOMAIN}"
+    people = [
+        _entry(
+            f"cn={name.title()} Müller,{users}",
+            objectClass=["inetOrgPerson", "extensibleObject"],
+            cn=f"{name.title()} Müller",
+            sn="Müller",
+            sAMAccountName=name,
+            userAccountControl="512" if name == "alice" else "514",  # 2: disabled
+            objectGUID=bytes([0x80 + len(name), *range(15)]),
+            userPassword=password,
+        )
+        for name, password in DOMAIN_PASSWORDS.items()
+    ]
+    students = [f"cn={name.title()} Müller,{users}" for name in DOMAIN_PASSWORDS]
+    return [
+        _entry(DOMAIN, objectClass=["dcObject", "organization"], dc="ad", o="Domain"),
+        _entry(users, objectClass=["organizationalRole"], cn="users"),
+        *people,
+        group("CS Students", *students, below=users),
+        group("GPU Users", f"cn=CS Students,{users}", below=users),
+    ]
+
+
 def group(name: str, *members: str, below: str = GROUPS) -> str:
     """The entry of a groupOfNames."""
     return _entry(_group_dn(name, below), objectClass=["groupOfNames"], cn=name, member=list(members))
@@ -133,12 +163,13 @@ def _unit(dn: str) -> str:
     return _entry(dn, objectClass=["organizationalUnit"], ou=dn.partition("=")[2].partition(",")[0])
 
 
-def _entry(dn: str, **attributes: str | list[str]) -> str:
+def _entry(dn: str, **attributes: str | bytes | list[str]) -> str:
     lines = [_line("dn", dn)]
     for name, values in attributes.items():
-        lines += [_line(name, value) for value in ([values] if isinstance(values, str) else values)]
+        lines += [_line(name, value) for value in (values if isinstance(values, list) else [values])]
     return "\n".join(lines) + "\n"
 
 
-def _line(name: str, value: str) -> str:
-    return f"{name}:: {base64.b64encode(value.encode()).decode()}"
+def _line(name: str, value: str | bytes) -> str:
+    plain = value.encode() if isinstance(value, str) else value
+    return f"{name}:: {base64.b64encode(plain).decode()}"

@@ -6,6 +6,7 @@ any use; its text is for the admin.
 
 from __future__ import annotations
 
+import ipaddress
 import ssl
 import time
 from collections.abc import Callable
@@ -38,7 +39,7 @@ class Servers:
     def __init__(self, settings: LdapMethod, tls: dict[str, Any] | None = None) -> None:
         """`tls` goes to ldap3's `Tls`, over what the settings say."""
         self._settings = settings
-        self._tls = ldap3.Tls(**{**_tls(settings), **(tls or {})})
+        self._tls = {**_tls(settings), **(tls or {})}
         self._failed: dict[str, float] = {}
 
     def ask(self, work: Callable[[Session], Result]) -> Result:
@@ -66,11 +67,12 @@ class Servers:
 
     def _server(self, url: str) -> ldap3.Server:
         parts, secure = urlsplit(url), url.startswith("ldaps:")
+        host = parts.hostname or ""
         return ldap3.Server(
-            parts.hostname,
+            host,
             port=parts.port or (636 if secure else 389),
             use_ssl=secure,
-            tls=self._tls,
+            tls=ldap3.Tls(**{"sni": None if _is_address(host) else host, **self._tls}),
             get_info=ldap3.NONE,
             connect_timeout=self._settings.timeout,
         )
@@ -156,6 +158,14 @@ def _tls(settings: LdapMethod) -> dict[str, Any]:
     check = ssl.CERT_REQUIRED if settings.verify_certificates else ssl.CERT_NONE
     authorities = settings.ca_file or ssl.get_default_verify_paths().cafile
     return {"validate": check, "ca_certs_file": authorities, "version": ssl.PROTOCOL_TLS_CLIENT}
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _prepared(password: str) -> bytes:
