@@ -7,7 +7,7 @@ import pytest
 
 from jupyterhub_tf29.console import feed as module
 from jupyterhub_tf29.console.feed import Feed
-from jupyterhub_tf29.gpu.client import BrokerClient
+from jupyterhub_tf29.gpu.client import BrokerClient, BrokerUnavailable
 from tests.console_broker import BrokerStandIn
 
 PATIENCE_S = 20
@@ -90,6 +90,26 @@ async def test_many_that_ask_at_once_cost_the_broker_one_look(broker, feed, monk
     monkeypatch.setattr(feed.broker, "devices", count)
     await asyncio.gather(*(feed.refresh() for _ in range(50)))
     assert 1 <= looks <= 2, "those who came while one looked share the next look"
+
+
+async def test_many_that_ask_a_broker_that_hangs_do_not_queue_up(broker, feed, monkeypatch):
+    broker.start()
+    await until(feed, lambda now: now.reachable)
+    looks, let_go = 0, asyncio.Event()
+
+    async def hang():
+        nonlocal looks
+        looks += 1
+        await let_go.wait()
+        raise BrokerUnavailable("time is up")
+
+    monkeypatch.setattr(feed.broker, "devices", hang)
+    asking = [asyncio.create_task(feed.refresh()) for _ in range(50)]
+    while not looks:
+        await asyncio.sleep(0)
+    let_go.set()
+    await asyncio.wait_for(asyncio.gather(*asking), PATIENCE_S)
+    assert looks <= 2
 
 
 async def test_nothing_new_is_no_new_version(broker, feed):

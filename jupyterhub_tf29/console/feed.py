@@ -50,7 +50,7 @@ class Feed:
         self._wanted = asyncio.Event()
         self._refreshing = asyncio.Lock()
         self._watchers = 0
-        self._history_at = float("-inf")
+        self._history_at = self._looked_at = float("-inf")
         self._events: deque[Event] = deque(maxlen=KEPT_EVENTS)
         self._last_event = 0
         self.closed = False
@@ -83,8 +83,9 @@ class Feed:
         """Ask the broker now; those who ask at the same time share one look."""
         asked = self._now()
         async with self._refreshing:
-            if self._snapshot.reachable and self._snapshot.time > asked:
-                return  # somebody else has asked while this one waited
+            if self._looked_at > asked:
+                return  # somebody else has asked while this one waited, and was answered or was not
+            self._looked_at = self._now()
             try:
                 fresh = await self._ask()
             except (BrokerUnavailable, BrokerRefused) as error:
