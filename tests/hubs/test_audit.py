@@ -34,6 +34,12 @@ c.JupyterHub.load_roles.append({
 })
 """
 
+QUICK = """
+c.LocalAuthenticator.auth_refresh_age = 2
+c.SignIn.sweep_every = 2
+"""
+"""An account that is disabled is out after a minute or so; here, for the sake of whoever waits, after seconds."""
+
 
 class Trail:
     """The trail of a hub, and the secrets that were used there."""
@@ -77,7 +83,7 @@ def hub(
     engine: docker.DockerClient, stub_image: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningHub]:
     folder = tmp_path_factory.mktemp("audit") / "hub"
-    with contextlib.closing(RunningHub(folder, engine, stub_image, extra=ROLES)) as hub:
+    with contextlib.closing(RunningHub(folder, engine, stub_image, extra=ROLES + QUICK)) as hub:
         hub.add_account("boss", admin=True)
         for name in ("wang", "teacher"):
             hub.add_account(name)
@@ -192,6 +198,17 @@ class TestServers:
         hub.container("wang").kill()
         wait_until(lambda: trail.events("server-stop", name="wang", reason="died"), "it is told", 60)
         assert trail.events("server-stop", name="wang", reason="died")[-1]["actor"] == {"kind": "hub"}
+
+    def test_of_somebody_who_may_not_sign_in_any_more(self, hub, trail):
+        hub.add_account("gone")
+        with hub.browser("gone") as browser:
+            assert browser.start(PROFILE).status_code == 302
+            wait_until(lambda: (hub.api.server("gone") or {}).get("ready"), "gone's server runs", 60)
+        assert hub.run_command("user", "disable", "gone").returncode == 0
+        wait_until(lambda: trail.events("server-stop", name="gone", reason="disabled"), "it is stopped", 150)
+        assert trail.events("server-stop", name="gone")[-1]["actor"] == {"kind": "hub"}
+        assert trail.events("sign-in-ended", name="gone")
+        assert hub.containers("gone") == []
 
     def test_a_start_that_fails(self, hub, trail):
         hub.api.ask_start("wang", options={"profile": "exits"})
