@@ -14,12 +14,15 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import docker
 import requests
 
 from .auth.accounts import AccountStore
 from .auth.errors import AccountError
+from .auth.identity import IdentityStore
+from .cli import CommandError
 from .front.ourselves import front_context, front_url, session_to_front
 from .kernel import run_in_kernel
 from .profiles import Profile, load_profiles
@@ -72,14 +75,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """0: everything went well. 1: a step failed and was told. Raises ConfigError."""
+    """0: everything went well. 1: a step failed and was told. Raises ConfigError and CommandError."""
     paths = Paths.from_environment()
     settings = load_settings(paths.config)
     profiles = load_profiles(paths.config / "profiles.yaml", settings.limits)
     profile = args.profile or smallest_profile(profiles.on_menu(gpus_managed=False)).slug
     front = args.url or front_url(settings)
-    context = front_context(settings, paths)
-    person = Visitor(front, f"check-{secrets.token_hex(5)}", secrets.token_urlsafe(24), context)
+    local = settings.sign_in.local
+    if local is None:
+        raise CommandError("the check signs in with a local account, and hub.yaml has no method of type local")
+    prefix, context = settings.sign_in.prefix(local), front_context(settings, paths)
+    name = f"{prefix}check-{secrets.token_hex(5)}"
+    person = Visitor(front, name, secrets.token_urlsafe(24), context, prefix)
     return Check(settings, paths, person, profile).run()
 
 
@@ -142,7 +149,7 @@ class Check:
     def _make_account(self) -> None:
         store = AccountStore(self.paths.accounts)
         try:
-            store.add(self.person.username, self.person._password, by=SERVICE, note="made by tf29hub check")
+            store.add(self.person.account, self.person._password, by=SERVICE, note="made by tf29hub check")
         finally:
             store.close()
 
@@ -174,7 +181,7 @@ class Check:
     def _delete_user(self) -> str:
         """Through the Hub, which stops what still runs; the account alone where the Hub does not know it."""
         headers = {"Authorization": f"token {read_secret(self.paths, 'check-token')}"}
-        url = f"{self.person.front}/hub/api/users/{self.person.username}"
+        url = f"{self.person.front}/hub/api/users/{quote(self.person.username)}"
         deadline = time.monotonic() + STOP_WITHIN_S
         with session_to_front(front_context(self.settings, self.paths)) as session:
             while True:
@@ -194,8 +201,11 @@ class Check:
     def _remove_account(self) -> None:
         store = AccountStore(self.paths.accounts)
         with suppress(AccountError):  # the Hub removes it too, with the user
-            store.remove(self.person.username)
+            store.remove(self.person.account)
         store.close()
+        identities = IdentityStore(self.paths.accounts)
+        identities.forget(self.person.username)
+        identities.close()
 
     def _delete_volumes(self) -> str:
         """The volumes of this user only: those that bear our label with this very name."""

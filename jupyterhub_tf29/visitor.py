@@ -32,10 +32,21 @@ class VisitFailed(Exception):
 class Visitor:
     """One person with one browser at one hub."""
 
-    def __init__(self, front: str, username: str, password: str, context: ssl.SSLContext | None = None) -> None:
-        """`front`: where the hub answers, such as `http://127.0.0.1:8000`; `context`: how to speak TLS to it."""
+    def __init__(
+        self,
+        front: str,
+        username: str,
+        password: str,
+        context: ssl.SSLContext | None = None,
+        prefix: str = "",
+    ) -> None:
+        """`front`: where the hub answers, such as `http://127.0.0.1:8000`; `context`: how to speak TLS to it.
+
+        `username` is the one in the hub: what local accounts have before their names there is `prefix`.
+        """
         self.front = front.rstrip("/")
         self.username = username
+        self.account = username.removeprefix(prefix)
         self._password = password
         self.context = context
         # neither a proxy nor a CA bundle of the environment belongs between us and our own machine
@@ -44,10 +55,10 @@ class Visitor:
     # pages
 
     def sign_in(self) -> None:
-        """Through the form of the sign-in page. Raises VisitFailed."""
-        page = self._get("/hub/login")
+        """Through the form for local accounts. Raises VisitFailed."""
+        page = self._get("/hub/login/local")
         form = find_form(page.text, with_field="password")
-        fields = form.fields | {"username": self.username, "password": self._password}
+        fields = form.fields | {"username": self.account, "password": self._password}
         answer = self._request("POST", urljoin(page.url, form.action), data=fields)
         if "/hub/login" in answer.url or not self._model_answers():
             raise VisitFailed(f"the sign-in page did not let {self.username} in: {page_message(answer.text)}")

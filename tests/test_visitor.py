@@ -57,7 +57,7 @@ def test_nothing_of_the_environment_gets_between(monkeypatch):
 
 def test_a_hub_that_does_not_answer_is_told(free_port):
     visitor = Visitor(f"http://127.0.0.1:{free_port()}", "ada", "secret")
-    with pytest.raises(VisitFailed, match="GET /hub/login: no answer"):
+    with pytest.raises(VisitFailed, match="GET /hub/login/local: no answer"):
         visitor.sign_in()
 
 

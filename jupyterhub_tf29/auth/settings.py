@@ -31,6 +31,8 @@ class LocalMethod(MethodSettings):
     """Accounts of this hub's own. Every active account may come in: the accounts are the allow list."""
 
     type: Literal["local"] = "local"
+    name: Literal["local"] = "local"
+    """There is one such method, and commands know it by this name; `prefix` and `label` are free."""
     admins: list[str] = Field(default=["admin"])
     sign_up: Literal["approval", "closed"] = "approval"
     """`approval`: anyone may ask for an account and an admin approves. `closed`: admins make accounts."""
@@ -75,8 +77,6 @@ class SignIn(Section):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"two methods are named {name}: give each a name of its own (name: …)")
-        if sum(method.type == "local" for method in self.methods) > 1:
-            raise ValueError("one method of type local is enough: there is one store of local accounts")
         prefixes = [self.prefix(method) for method in self.methods]
         for prefix in prefixes:
             if prefixes.count(prefix) > 1:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import docker
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from jupyterhub_tf29.image.pin import Pin
 from tests.browser.steps import PATIENCE_MS, run_in_a_notebook
@@ -19,6 +19,12 @@ from tests.hubs.running import RunningHub
 pytestmark = [pytest.mark.browser, pytest.mark.hub, pytest.mark.image]
 
 UID = "li, wei (phys)"
+COURSE = """
+from jupyterhub_tf29.auth.groups import Place
+
+PLACES = {"prof": Place("tf101", instructor=True), "li, wei (phys)": Place("tf101")}
+c.SignIn.rosters = lambda user, groups: [PLACES[user]] if user in PLACES else []
+"""
 PROFILES = Path(__file__).parents[2] / "config" / "profiles.yaml"
 
 
@@ -50,6 +56,7 @@ def hub(
         engine,
         notebook_image.image_id,
         profiles=PROFILES.read_text(encoding="utf-8"),
+        extra=COURSE,
         settings={
             "sign_in": {"methods": [university, {"type": "local"}]},
             "limits": small,
@@ -69,6 +76,11 @@ def sign_in(page: Page, hub: RunningHub, uid: str, submit: str = "Sign in") -> N
     page.locator("#username_input").fill(uid)
     page.locator("#password_input").fill(PASSWORDS[uid])
     page.get_by_role("button", name=submit).click()
+
+
+def row(page: Page, name: str) -> Locator:
+    """A user's line on the stock Admin page."""
+    return page.get_by_test_id("user-row-name").filter(has_text=name)
 
 
 def test_in_to_a_kernel_and_out_again(
@@ -112,7 +124,7 @@ def test_in_to_a_kernel_and_out_again(
     slapd.add_member("cs-students", dn_of(UID))
 
 
-def test_an_admin_in_chinese_on_a_phone_and_the_directory_goes_down(
+def test_an_admin_an_instructor_and_the_directory_goes_down(
     hub: RunningHub, slapd: Slapd, new_page: Callable[..., Page], shoot: Callable[[Page, str], None]
 ) -> None:
     page = new_page("zh-CN", width=390, height=800)
@@ -123,8 +135,16 @@ def test_an_admin_in_chinese_on_a_phone_and_the_directory_goes_down(
     sign_in(page, hub, "boss", submit="登录")
     page.wait_for_url(re.compile("/hub/(spawn|home)"))
     page.goto(f"{hub.url}/hub/admin")
-    expect(page.locator("body")).to_contain_text("boss", timeout=PATIENCE_MS)
+    expect(row(page, "boss")).to_be_visible(timeout=PATIENCE_MS)
+    expect(row(page, UID)).to_be_visible()
     shoot(page, "admin")
+    prof = new_page()
+    sign_in(prof, hub, "prof")
+    prof.wait_for_url(re.compile("/hub/(spawn|home)"))
+    prof.goto(f"{hub.url}/hub/admin")
+    expect(row(prof, UID)).to_be_visible(timeout=PATIENCE_MS)  # a student of theirs
+    expect(row(prof, "boss")).to_have_count(0)
+    shoot(prof, "instructor")
     slapd.stop()
     try:
         page.goto(f"{hub.url}/hub/home")
