@@ -50,7 +50,8 @@ def _give_every_user(hub: Any, scopes: list[str]) -> None:
     if _HUB_6:
         hub.extra_user_scopes.update(scopes)
         return
-    for role in hub.load_roles:
+    roles = hub.load_roles
+    for role in roles if isinstance(roles, list) else roles.get_value([]):  # only appended to so far: no list yet
         if role["name"] == "user":
             role["scopes"] = [*role["scopes"], *scopes]
             return
