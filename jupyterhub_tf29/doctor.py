@@ -13,9 +13,11 @@ from typing import Any
 import docker
 import requests
 
+from .audit.writer import append
 from .auth.oauth import findings as sign_in_by_oauth
-from .check import front_url
 from .finding import Finding
+from .front.findings import tls_findings
+from .front.ourselves import front_context, front_url, session_to_front
 from .gpu import findings as gpus
 from .image.pin import Pin, PinError, read_pin
 from .probe import Reach, probe
@@ -64,7 +66,9 @@ def examine(settings: Settings, paths: Paths, *, containers: bool = True) -> Ite
     yield finding
     network = list(network_findings(client, settings))
     yield from network
-    yield from front_findings(settings)
+    yield from front_findings(settings, paths)
+    yield from tls_findings(settings, paths)
+    yield audit_finding(paths)
     if containers and pin and all(one.level != "failed" for one in network):
         try:
             yield from reach_findings(probe(client, settings, pin.image_id))
@@ -180,20 +184,33 @@ def network_findings(client: Any, settings: Settings) -> Iterator[Finding]:
         yield Finding("ok", f"network: {settings.name}, {settings.network.subnet}, containers apart")
 
 
-def front_findings(settings: Settings) -> Iterator[Finding]:
+def front_findings(settings: Settings, paths: Paths) -> Iterator[Finding]:
     """The hub answers through the proxy."""
     url = f"{front_url(settings)}/hub/api"
     try:
-        with requests.Session() as session:
-            session.trust_env = False
+        with session_to_front(front_context(settings, paths)) as session:
             answer = session.get(url, timeout=HTTP_TIMEOUT_S)
         if answer.ok and "version" in answer.text:
             yield Finding("ok", f"front: JupyterHub {answer.json()['version']} answers at {url}")
             return
         problem = f"{answer.status_code} from {url}"
-    except (requests.RequestException, ValueError) as error:
+    except (requests.RequestException, OSError, ValueError) as error:
         problem = f"no answer from {url} ({error})"
     yield Finding("failed", f"front: {problem}", "see hub.log and proxy.log; deploy/up starts what does not run")
+
+
+def audit_finding(paths: Paths) -> Finding:
+    """The trail can be written, by this account and in this place, and others cannot read it."""
+    try:
+        append(paths.audit, b"")
+        mode = paths.audit.stat().st_mode & 0o777
+    except OSError as error:
+        advice = "events wait in the hub's memory until there is room; make some, or put the folder's owner right"
+        return Finding("failed", f"audit trail: {paths.audit} cannot be written ({error.strerror})", advice)
+    if mode & 0o077:
+        text = f"audit trail: others can read {paths.audit} (mode {mode:04o})"
+        return Finding("warn", text, f"chmod 600 {paths.audit}")
+    return Finding("ok", f"audit trail: {paths.audit}")
 
 
 def reach_findings(reach: Reach) -> Iterator[Finding]:

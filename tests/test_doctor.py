@@ -5,6 +5,7 @@ import pytest
 
 from jupyterhub_tf29.doctor import (
     Finding,
+    audit_finding,
     disk_findings,
     engine_findings,
     front_findings,
@@ -12,6 +13,7 @@ from jupyterhub_tf29.doctor import (
     reach_findings,
     secret_findings,
 )
+from jupyterhub_tf29.front.findings import tls_findings
 from jupyterhub_tf29.probe import Reach
 from jupyterhub_tf29.secretfiles import ensure_secrets
 from jupyterhub_tf29.settings import Paths, Settings
@@ -68,12 +70,31 @@ def test_disk(tmp_path):
     assert levels(disk_findings(full)) == ["failed"]
 
 
-def test_a_front_that_does_not_answer(free_port):
+def test_a_front_that_does_not_answer(free_port, tmp_path):
     settings = Settings.model_validate({"listen": {"port": free_port()}})
-    (finding,) = front_findings(settings)
+    (finding,) = front_findings(settings, Paths(tmp_path, tmp_path, tmp_path))
     assert finding.level == "failed"
     assert "no answer" in finding.text
     assert "deploy/up" in finding.advice
+
+
+def test_the_trail_has_to_be_writable_and_its_owners(tmp_path):
+    paths = Paths(tmp_path, tmp_path, tmp_path)
+    assert audit_finding(paths).level == "ok"
+    paths.audit.chmod(0o644)
+    assert "chmod 600" in audit_finding(paths).advice
+    nowhere = Paths(tmp_path, tmp_path, tmp_path / "missing")
+    assert audit_finding(nowhere).level == "failed"
+
+
+def test_open_to_a_network_without_tls_is_said(tmp_path, free_port):
+    paths, ports = Paths(tmp_path, tmp_path, tmp_path), {"hub": free_port()}
+    here = Settings.model_validate({"ports": ports})
+    assert levels(tls_findings(here, paths)) == ["ok", "ok"]
+    there = Settings.model_validate({"listen": {"address": "0.0.0.0"}, "ports": ports})
+    first = next(tls_findings(there, paths))
+    assert first.level == "failed"
+    assert "--tls self-signed" in first.advice
 
 
 @pytest.mark.docker

@@ -76,6 +76,15 @@ async def _enable(page: Any) -> Done:
     return Done(N_("{name} may sign in again, with the password of before."), name)
 
 
+async def _unlock(page: Any) -> Done:
+    kind = "account" if page.field("kind") == "account" else "address"
+    throttle, key = page.authenticator.throttle, page.field("id")
+    locked = next((lock for lock in throttle.locks() if (lock.kind, lock.id) == (kind, key)), None)
+    if locked is None or not throttle.release(kind, key):
+        raise AccountError("This lock has ended by itself.")
+    return Done(N_("The lock of {name} is ended."), locked.what.partition(":")[2] or locked.what or "?")
+
+
 async def _sign_out(page: Any, name: str) -> None:
     """At once, since this is the hub; for `tf29hub user` the hub sees to it at its next look."""
     name_here = page.local.hub_name(name)
@@ -100,7 +109,8 @@ ACTIONS: dict[str, Callable[[Any], Awaitable[Done]]] = {
     "new-password": _new_password,
     "disable": _disable,
     "enable": _enable,
+    "unlock": _unlock,
 }
 
-EVENTS = {action: f"account-{action.removeprefix('new-')}" for action in ACTIONS}
+EVENTS = {action: f"account-{action.removeprefix('new-')}" for action in ACTIONS} | {"unlock": "unlock"}
 """What the audit trail calls them."""

@@ -162,6 +162,7 @@ class AccountsPage(_Page):
             error=error,
             accounts=accounts,
             waiting=waiting,
+            locks=self.authenticator.throttle.locks(),
             taken={name: status.value for name, status in taken.items()},
             admins={name for name, admin in hub_users.items() if admin} | set(authenticator.admin_users),
             without_account=sorted(set(hub_users) - {account.name for account in accounts}),
