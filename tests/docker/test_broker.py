@@ -160,6 +160,9 @@ def test_a_card_that_hangs_stops_nobody_else(hub):
     hub.api.start("fay", options=GPU)
     assert hub.held("fay") == [second]
     hub.lab.heal()
+    # a card that hung is left alone for a minute; a new broker asks at once
+    hub.kill9_broker()
+    hub.start_broker()
 
 
 def test_more_than_its_share_is_warned_and_then_stopped(hub):
@@ -177,7 +180,9 @@ def test_an_idle_gpu_goes_to_who_waits_and_a_busy_one_does_not(hub):
     for user in ("ida", "jan"):
         hub.api.start(user, options=GPU)
     work(hub, "ida")
-    assert hub.broker.get("/v1/busy", user="jan", server="")["busy"] is None, "too few samples tell nothing"
+    assert hub.broker.get("/v1/busy", user="jan", server="")["busy"] is not False, (
+        "a few samples prove no idleness"
+    )
     answer = hub.api.ask_start("kim", options=GPU)
     assert answer.status_code == 409, answer.text
     wait_server(hub, "kim", timeout=60)
