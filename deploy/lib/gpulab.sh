@@ -101,8 +101,7 @@ ensure_lab_engine() {
 lab_engine_runs() {
     local folder
     folder=$(gpulab_dir)
-    [[ -s $folder/inside && -s $folder/keeper ]] || return 1
-    grep -qs gpulab.machine "/proc/$(<"$folder/keeper")/cmdline"
+    [[ -s $folder/inside && -s $folder/keeper ]] && is_keeper "$(<"$folder/keeper")"
 }
 
 bring_image() {
@@ -116,6 +115,8 @@ bring_image() {
     docker save "$image" | docker --host "$socket" load
     step_detail="${image:7:12}"
 }
+
+is_keeper() { grep -qs gpulab.machine "/proc/$1/cmdline"; }
 
 # The admin's command has to run where the hub is.
 enter_command() {
@@ -141,7 +142,7 @@ stop_lab_engine() {
     local keeper deadline=$((SECONDS + 60))
     keeper=$(<"$(gpulab_dir)/keeper")
     kill "$keeper"
-    while lab_engine_runs; do
+    while is_keeper "$keeper"; do
         ((SECONDS < deadline)) || fail "the lab's Docker Engine (pid $keeper) does not stop; see $logs_dir/gpulab.log"
         sleep 0.3
     done
