@@ -117,7 +117,7 @@ def test_from_sign_up_to_disabled(hub: LocalHub, someone: Callable[[], Someone])
 
     admin.open("accounts")
     admin.press("accounts", name, "Disable")
-    gone = "{name} cannot sign in any more. Their files stay, and so does a server that runs."
+    gone = "{name} cannot sign in any more, and their servers stop within two minutes. Their files stay."
     admin.sees("#done", gone, name=name)
     admin.shot("8-disabled")
     user.open("home")
