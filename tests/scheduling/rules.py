@@ -122,6 +122,9 @@ def nobody_waits_in_vain(state: State, now: float, decisions: Decisions, after: 
     if not state.policy.backfill:
         # nobody passes anybody, so nothing is left to grant but what the head itself could have
         assert plainly.start_of(able[0].request, after, state, now) > now, "the head waits in vain"
+        order = plainly.order(state, now)
+        later = order[order.index(able[0].id) :]
+        assert not [grant for grant in decisions.grants if grant.ticket_id in later], "somebody passed the head"
         return
     free_for = {
         request: plainly.units_with_room(request, after, state, now, now)
@@ -175,7 +178,7 @@ def group_gets_its_window(state: State, now: float, decisions: Decisions, grante
     """While a window is open, nobody of its group waits beside a GPU that is kept for them."""
     tickets = {ticket.id: ticket for ticket in state.tickets}
     active = [kept for kept in plainly.windows_near(state, now, now + 1) if kept.start <= now]
-    if len(active) != 1 or active[0].end - now < state.policy.leases.max_s / 8:
+    if len(active) != 1 or active[0].end - now < state.policy.leases.min_s + 60:
         return
     kept, after = active[0], [*state.holdings, *granted]
     for holding in granted:
@@ -295,8 +298,9 @@ def releases_are_due(state: State, now: float, decisions: Decisions) -> None:
     windows = {window.id: window for window in state.windows}
     new = {(release.window_id, release.start): release.keep for release in decisions.releases}
     assert not known & set(new), "released twice"
-    for kept in plainly.windows_near(state, now, now + 1):
-        key = (kept.window_id, kept.start)
+    active = {(kept.window_id, kept.start): kept for kept in plainly.windows_near(state, now, now + 1)}
+    assert set(new) <= set(active), "a window that is not open was released"
+    for key, kept in active.items():
         wait_s = windows[kept.window_id].no_show_s or state.policy.windows.no_show_s
         assert (key in new) == (now >= kept.start + wait_s and key not in known), "a no-show's release is not due"
         if key in new:

@@ -27,11 +27,19 @@ class Watch:
     heads: int = 0
     overdue: int = 0
 
+    def forget(self) -> None:
+        """Something happened that excuses the scheduler."""
+        self.head = None
+        self.must_start_by.clear()
+
     def look(self, world: World, state: State, decisions: Decisions) -> None:
         """At one decision, before it is applied."""
         setting = world.setting
         if setting.windows or setting.faults or setting.limits:
             return  # a failed GPU, a window or a limit may keep anybody waiting
+        if any(holding.lease_end < world.now - EPS for holding in state.holdings):
+            self.forget()  # the broker was down when its notice was due, so its end comes later
+            return
         self._promise(world, state, decisions)
         if setting.backfill:
             self._starvation(world, state, decisions)

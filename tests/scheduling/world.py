@@ -155,8 +155,9 @@ class World:
         return self.uses.get(held.user) or Use(held.user, held.groups, 0.0, held.since)
 
     def new_id(self, kind: str) -> str:
+        """Names say nothing about who came first."""
         self.numbers += 1
-        return f"{kind}-{self.numbers:06d}"
+        return f"{kind}-{self.dice.randrange(1000):03d}-{self.numbers}"
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass, deciding whenever something is due, as the broker does every few seconds."""
@@ -226,6 +227,12 @@ def wait(world: World) -> None:
     world.pass_time(world.dice.choice((5.0, 60.0, 600.0, 1800.0, HOUR, 2 * HOUR)))
 
 
+def oversleep(world: World) -> None:
+    """The broker is down for a while, and nothing is decided."""
+    world.now += world.dice.choice((600.0, 3 * HOUR))
+    world.watch.forget()
+
+
 def settle(world: World) -> None:
     """The broker brings its accounts up to date."""
     world.settle()
@@ -249,7 +256,7 @@ def extend(world: World) -> None:
         if end is not None:
             rules.check_extension(state, claim_id, end, world.now)
             world.holdings[claim_id] = replace(world.holdings[claim_id], lease_end=end)
-            world.watch.head = None  # people may delay themselves
+            world.watch.forget()  # people may delay themselves
 
 
 def doze(world: World) -> None:
@@ -287,7 +294,7 @@ def fail(world: World) -> None:
 
 def reserve(world: World) -> None:
     """An admin makes a window that nobody knew of when leases were granted."""
-    if world.setting.take_back and len(world.windows) < 4:
+    if world.setting.windows and world.setting.faults and len(world.windows) < 4:
         soon = datetime.datetime.fromtimestamp(world.now + 2 * HOUR, datetime.timezone.utc)
         name, days = f"soon-{len(world.windows)}", (soon.weekday(),)
         window = Window(name, "lab", 2, days, f"{soon:%H:%M}", HOUR, "UTC", last_day=f"{soon:%Y-%m-%d}")
@@ -302,8 +309,23 @@ def put(world: World) -> None:
         world.tickets[ticket_id] = replace(world.tickets[ticket_id], place=place)
 
 
-HAPPENINGS = [arrive, leave, cancel, wait, settle, accept, extend, doze, overrun, hold, fail, put, reserve]
-WEIGHTS = [34, 10, 3, 30, 3, 4, 4, 4, 1, 1, 2, 1, 1]
+HAPPENINGS = [
+    arrive,
+    leave,
+    cancel,
+    wait,
+    oversleep,
+    settle,
+    accept,
+    extend,
+    doze,
+    overrun,
+    hold,
+    fail,
+    put,
+    reserve,
+]
+WEIGHTS = [34, 10, 3, 30, 1, 3, 4, 4, 4, 1, 1, 2, 1, 1]
 
 
 # -- what there is at first -------------------------------------------------------------------------------------
@@ -346,7 +368,9 @@ def policy_of(setting: Setting) -> p.Policy:
     weights = {"lab": 2.0, "course": 1.0} if setting.groups else {}
     return p.Policy(
         fair=p.FairShare(half_life_s=24 * HOUR, group_weights=weights, max_age_s=24 * HOUR),
-        leases=p.Leases(max_s=setting.longest_s, extend=setting.extend, max_total_s=36 * HOUR),
+        leases=p.Leases(
+            max_s=setting.longest_s, extend=setting.extend, max_total_s=36 * HOUR, protected_s=2.5 * HOUR
+        ),
         limits=limits,
         windows=p.Windows(take_back=setting.take_back),
         backfill=setting.backfill,
