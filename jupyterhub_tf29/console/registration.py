@@ -50,8 +50,8 @@ def _give_every_user(hub: Any, scopes: list[str]) -> None:
     if _HUB_6:
         hub.extra_user_scopes.update(scopes)
         return
-    roles = hub.load_roles
-    for role in roles if isinstance(roles, list) else roles.get_value([]):  # only appended to so far: no list yet
+    # what was only appended to so far is no list yet, and reading it would end the appending
+    for role in hub.load_roles if isinstance(hub.load_roles, list) else []:
         if role["name"] == "user":
             role["scopes"] = [*role["scopes"], *scopes]
             return
