@@ -15,7 +15,18 @@ setup(
     license="BSD-3-Clause",
     packages=find_packages(include=["jupyterhub_tf29", "jupyterhub_tf29.*"]),
     include_package_data=True,
-    package_data={"jupyterhub_tf29": ["templates/*.html", "static/*", "audit/*.json", "console/templates/*.html", "console/static/*", "console/*.yaml", "locale/*/LC_MESSAGES/*.po", "py.typed"]},
+    package_data={
+        "jupyterhub_tf29": [
+            "py.typed",
+            "templates/*.html",
+            "static/*",
+            "locale/*/LC_MESSAGES/*.po",
+            "audit/*.json",
+            "console/*.yaml",
+            "console/static/*",
+            "console/templates/*.html",
+        ]
+    },
     python_requires=">=3.10",
     install_requires=[
         "jupyterhub>=5.5,<7",  # the hub itself
@@ -25,7 +36,6 @@ setup(
         "jupyterhub-traefik-proxy>=2.1,<3",  # a proxy in a process of its own
         "oauthenticator>=17.4,<18",  # sign-in with OAuth 2 and OpenID Connect
         "jupyterhub-ldapauthenticator>=2,<3",  # sign-in with an LDAP directory
-        "jupyterhub-multiauthenticator>=0.4,<1",  # several ways to sign in, on one page
         "pyjwt[crypto]>=2.8",  # verifies ID tokens, which oauthenticator only reads
         "httpx>=0.27",  # HTTP over the GPU broker's Unix socket, with and without asyncio
         "prometheus-client>=0.20",  # the broker's metrics, in the library that JupyterHub uses

@@ -20,7 +20,7 @@ COMMANDS = {
     "console": ("jupyterhub_tf29.console.command", "run the pages about GPUs; the supervisor does this"),
     "culler": ("jupyterhub_tf29.culler", "run the idle culler; the supervisor does this"),
     "broker": ("jupyterhub_tf29.gpu.broker.command", "run the GPU broker; the supervisor does this"),
-    "gpus": ("jupyterhub_tf29.gpu.gpus_command", "GPUs: which there are and who holds them; drain, return, extend, end"),
+    "gpus": ("jupyterhub_tf29.gpu.gpus_command", "GPUs: who holds which; drain, return, extend, end"),
     "queue": ("jupyterhub_tf29.gpu.queue_command", "the line for GPUs: who waits and why; move, cancel"),
     "usage": ("jupyterhub_tf29.gpu.usage_command", "GPU-hours by user, group and month"),
     "check": ("jupyterhub_tf29.check", "do the whole main job once against the running hub"),
