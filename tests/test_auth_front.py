@@ -1,5 +1,6 @@
 """The front of sign-in: several methods in one authenticator, as JupyterHub calls it."""
 
+import asyncio
 import json
 import logging
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from jupyterhub_tf29.auth.groups import Place
 from jupyterhub_tf29.auth.sweep import Sweep
 from jupyterhub_tf29.settings import Paths, Settings
 from tests.cheap import CHEAP
+from tests.directory.answers import silent_server
 from tests.directory.slapd import Slapd
 from tests.directory.university import GROUPS, PASSWORDS, PEOPLE, SEARCH_DN, SEARCH_PASSWORD, dn_of
 
@@ -303,6 +305,17 @@ class TestStayingIn:
         assert down.value.status_code == 503
         assert {group.name for group in orm.User.find(db, "wang").groups} == groups != set()
         assert "wang stays signed in" in caplog.text
+
+    async def test_more_questions_than_will_be_answered_soon(self, make, db, monkeypatch):
+        monkeypatch.setattr("jupyterhub_tf29.auth.ldap.authenticator.MAX_UNDER_WAY", 2)
+        with silent_server() as port:
+            front = make({**UNIVERSITY, "servers": [f"ldap://127.0.0.1:{port}"], "timeout": 1})
+            tries = [come_in(front, db, "university", f"user{number}", "x") for number in range(4)]
+            said = await asyncio.gather(*tries, return_exceptions=True)
+            assert sorted(error.cause for error in said) == ["busy", "busy", "directory-down", "directory-down"]
+            with pytest.raises(web.HTTPError) as later:
+                await come_in(front, db, "university", "user5", "x")
+            assert later.value.cause == "directory-down", "places are free again"
 
     async def test_a_method_that_hub_yaml_has_no_more(self, make, db, caplog):
         await come_in(make(UNIVERSITY), db, "university", "wang", PASSWORDS["wang"])

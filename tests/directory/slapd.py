@@ -79,6 +79,8 @@ class Slapd:
                 search_dn=university.SEARCH_DN,
             )
         )
+        # a copy: on Ubuntu AppArmor holds /usr/sbin/slapd, and what is called so, to the machine's own directory
+        self._program = Path(shutil.copy(_program("slapd"), folder / "slapd"))
         self._process: subprocess.Popen[bytes] | None = None
         self._load(university.ldif())
 
@@ -95,7 +97,7 @@ class Slapd:
             urls = f"{self.ldap}/ {self.ldaps}/"
             with (self.folder / "slapd.log").open("ab") as log:
                 self._process = subprocess.Popen(
-                    [_program("slapd"), "-d", "0", "-f", self.folder / "slapd.conf", "-h", urls],
+                    [self._program, "-d", "0", "-f", self.folder / "slapd.conf", "-h", urls],
                     stdout=log,
                     stderr=subprocess.STDOUT,
                 )
@@ -130,7 +132,7 @@ class Slapd:
         self.modify(f"dn: cn={group},{university.GROUPS}\nchangetype: modify\n{how}: member\nmember: {dn}\n")
 
     def _load(self, ldif: str) -> None:
-        command = [_program("slapadd"), "-f", self.folder / "slapd.conf"]
+        command = [self._program, "-Tadd", "-f", self.folder / "slapd.conf"]
         done = subprocess.run(command, input=ldif, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
 

@@ -6,6 +6,7 @@ needed_for_unit='
 shellcheck               shellcheck     checks the shell scripts
 git                      git            lists the files to check
 slapd                    slapd          the directory of the tests of LDAP
+ldapmodify               ldap-utils     changes it
 gcc                      gcc            compiles the stand-in for a GPU driver (tests/gpulab)
 /usr/include/stdio.h     libc6-dev      as above
 '

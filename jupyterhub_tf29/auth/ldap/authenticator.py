@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from ldap3.core.exceptions import LDAPInvalidDnError
@@ -59,7 +59,7 @@ class LdapAuthenticator(Method, LDAPAuthenticator):
             password = read_given_secret(paths or self.front.paths, f"{self.name}-bind-password")
         self.directory = Directory(self.method, password, dict(self.tls_kwargs))
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix=f"ldap-{self.name}")
-        self._under_way = 0
+        self._under_way: set[Future[Any]] = set()
 
     def check_allow_config(self) -> None:
         """What an admin should know at start."""
@@ -152,7 +152,7 @@ class LdapAuthenticator(Method, LDAPAuthenticator):
         try:
             return await self._in_time(question, *args)
         except _Busy:
-            self.log.error("%s: %d questions wait for the directory", self.name, self._under_way)
+            self.log.error("%s: %d questions wait for the directory", self.name, len(self._under_way))
             sentence = _("Too many people are signing in just now. Try again in a moment.")
             raise SignInRefused(503, sentence, cause="busy") from None
         except (DirectoryDown, asyncio.TimeoutError) as error:
@@ -164,19 +164,14 @@ class LdapAuthenticator(Method, LDAPAuthenticator):
             raise SignInRefused(403, sentence, cause="error") from None
 
     async def _in_time(self, question: Callable[..., Result], *args: Any) -> Result:
-        """In a thread, and not for longer than a person waits."""
-        if self._under_way >= MAX_UNDER_WAY:
+        """In a thread, and not for longer than a person waits; what has not had its turn by then is dropped."""
+        if len(self._under_way) >= MAX_UNDER_WAY:
             raise _Busy
-        self._under_way += 1
-        self.log.debug("%s is asked (%d questions under way)", self.name, self._under_way)
-        asked = asyncio.get_running_loop().run_in_executor(self._threads, question, *args)
-        asked.add_done_callback(self._answered)
-        return await asyncio.wait_for(asyncio.shield(asked), PATIENCE * self.method.timeout)
-
-    def _answered(self, asked: asyncio.Future[Any]) -> None:
-        self._under_way -= 1
-        if not asked.cancelled():
-            asked.exception()  # nobody may wait for it any more
+        asked = self._threads.submit(question, *args)
+        self._under_way.add(asked)
+        asked.add_done_callback(self._under_way.discard)
+        self.log.debug("%s is asked (%d questions under way)", self.name, len(self._under_way))
+        return await asyncio.wait_for(asyncio.wrap_future(asked), PATIENCE * self.method.timeout)
 
 
 class _Busy(Exception):
