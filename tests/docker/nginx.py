@@ -14,6 +14,8 @@ RENDER = Path(__file__).parent.parent.parent / "deploy" / "nginx" / "render"
 
 _MAIN = """
 daemon off;
+# pytest's folders are closed to nginx's own account
+user root;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log;
 worker_processes 1;

@@ -206,6 +206,7 @@ class TestOurOwnProxy:
         visitor.sign_in()
         assert [cookie.name for cookie in visitor.session.cookies if not cookie.secure] == []
         visitor.start("small", 240)
+        visitor.open_lab()
         assert run_in_kernel(visitor, CODE, 120).strip() == "42"
         visitor.stop(60)
 
@@ -267,19 +268,16 @@ class TestLetsEncrypt:
             }
         }
         (tmp_path / "pebble.json").write_text(json.dumps(config))
-        dns = find_free_port()
         silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        off = ["-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", ""]
-        resolver = subprocess.Popen(
-            ["pebble-challtestsrv", "-dns01", f"127.0.0.1:{dns}", "-defaultIPv6", "", "-management", "", *off],
-            **silent,
-        )
+        dns, resolvers_own = find_free_port(), find_free_port()
+        on = ["-dns01", f"127.0.0.1:{dns}", "-management", f"127.0.0.1:{resolvers_own}", "-defaultIPv6", ""]
+        off = ["-http01", "", "-https01", "", "-tlsalpn01", ""]
+        resolver = subprocess.Popen(["pebble-challtestsrv", *on, *off], **silent)
+        wait_until(lambda: _is_bound(dns), "the resolver listens", 15)
         environment = {**os.environ, "PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0"}
-        server = subprocess.Popen(
-            ["pebble", "-config", tmp_path / "pebble.json", "-dnsserver", f"127.0.0.1:{dns}"],
-            env=environment,
-            **silent,
-        )
+        command = ["pebble", "-config", tmp_path / "pebble.json", "-dnsserver", f"127.0.0.1:{dns}"]
+        server = subprocess.Popen(command, env=environment, **silent)
+        wait_until(lambda: _listens(port), "Pebble listens", 15)
         try:
             yield nginx, f"https://127.0.0.1:{port}/dir"
         finally:
@@ -305,7 +303,10 @@ class TestLetsEncrypt:
             return done.stdout
 
         def served() -> str:
-            return ssl.get_server_certificate(("127.0.0.1", nginx.https), timeout=10)
+            try:
+                return ssl.get_server_certificate(("127.0.0.1", nginx.https), timeout=10)
+            except OSError:
+                return "nothing yet"
 
         with nginx.running():
             webroot = ["--webroot", "--webroot-path", str(nginx.webroot), "--domain", name]
@@ -334,3 +335,8 @@ def _is_bound(port: int) -> bool:
         except OSError:
             return True
     return False
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
