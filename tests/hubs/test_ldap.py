@@ -258,6 +258,11 @@ class TestWhoMayComeIn:
         assert len(seen) == 1
         assert "university: locked, from 127.0.0.1" in hub.log
 
+    def test_people_type_their_password_into_the_field_for_the_name(self, visit, hub):
+        for by in ("university", "local"):
+            assert try_to_sign_in(visit(), f"slip-of-{by}-fingers", "x", by=by).status_code == 403
+        assert "slip-of" not in hub.log
+
     def test_attackers_type_names(self, hub, visit):
         attacker = visit()
         attacker.get("/hub/login")
