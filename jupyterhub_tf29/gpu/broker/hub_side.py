@@ -43,10 +43,9 @@ class HubSide:
 
     async def start(self, user: str, server: str, options: dict[str, Any]) -> tuple[Start, str]:
         """Ask for a server; what came of it, and the Hub's words."""
-        # a bare body is taken for the options only while it has no key of this name
-        body = options if "user_options" in options else {"user_options": options}
+        # bare, as every version of JupyterHub takes them; an option of the menu is never called `user_options`
         try:
-            response = await self._http.post(_path(user, server), json=body)
+            response = await self._http.post(_path(user, server), json=options)
         except httpx.HTTPError as error:
             return "unheard", f"{type(error).__name__}: {error}"
         status, words = response.status_code, _message(response)
