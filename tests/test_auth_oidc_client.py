@@ -85,6 +85,14 @@ async def test_secrets_go_over_tls_or_nowhere(url):
         await Client(5).post(url, {"client_secret": SECRET})
 
 
+async def test_redirects_are_not_followed(provider):
+    """A token would go along, to whoever the answer names."""
+    provider.pages["/elsewhere"] = lambda request: (200, {"a": 1})
+    with pytest.raises(ProviderDown, match="302"):
+        await Client(5).get(page(provider, 302, f"{provider.origin}/elsewhere"), "the token")
+    assert "/elsewhere" not in provider.asked
+
+
 async def test_a_place_that_is_not_there(free_port):
     with pytest.raises(ProviderDown):
         await Client(5).get(f"http://127.0.0.1:{free_port()}/")

@@ -76,6 +76,11 @@ class Key:
         return jwt.encode(claims, self.private, "RS256", headers={"kid": self.kid})
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 200  # a class that comes back at once
+
+
 class Provider:
     """See the module's text."""
 
@@ -101,8 +106,7 @@ class Provider:
             "/userinfo": self.userinfo,
             "/jwks": lambda request: (200, {"keys": self.published}),
         }
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self.origin = f"http://127.0.0.1:{self._server.server_port}"
         self.issuer = self.origin + self.path
 
