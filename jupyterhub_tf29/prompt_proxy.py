@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from urllib.parse import unquote, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 from jupyterhub.utils import exponential_backoff
 from jupyterhub_traefik_proxy.fileprovider import TraefikFileProviderProxy
@@ -21,12 +21,14 @@ def rule_for(routespec: str) -> str:
     """Traefik's rule for a route such as `/user/github%3Aoctocat/`.
 
     Traefik 3.7 compares paths in which what is reserved stays as the browser sent it, and jupyterhub-traefik-proxy
-    2.1 decodes all of it: `/user/a%2Bb/` would never match. People type the plain character, too: both count.
+    2.1 decodes all of it: `/user/a%2Bb/` would never match.
     """
     host, slash, path = routespec.partition("/")
-    paths = dict.fromkeys((slash + _decoded_but_reserved(path), slash + unquote(path)))
-    rule = " || ".join(f"PathPrefix(`{one}`)" + (f" || Path(`{one[:-1]}`)" if one != "/" else "") for one in paths)
-    return f"Host(`{host}`) && ( {rule} )" if host else f"( {rule} )"
+    prefix = slash + _decoded_but_reserved(path)
+    rule = f"PathPrefix(`{prefix}`)"
+    if prefix != "/":
+        rule = f"( {rule} || Path(`{prefix[:-1]}`) )"
+    return f"Host(`{host}`) && {rule}" if host else rule
 
 
 def _decoded_but_reserved(path: str) -> str:
