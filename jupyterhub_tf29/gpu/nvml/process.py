@@ -9,6 +9,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+START_WITHIN_S = 60.0
+"""Until the interpreter is up, before NVML is touched: a busy machine's slowness is not the driver's."""
+
 DIE_WITHIN_S = 2.0
 UNDYING_MAX = 3
 """A worker deep in the driver may not even heed SIGKILL. No more than this many are left behind."""
@@ -99,4 +102,6 @@ class WorkerProcess:
             stdout=asyncio.subprocess.PIPE,
             limit=LINE_LIMIT,
         )
+        if self._process.stdout is not None:
+            await asyncio.wait_for(self._process.stdout.readline(), START_WITHIN_S)
         return self._process

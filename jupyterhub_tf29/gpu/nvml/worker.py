@@ -1,5 +1,6 @@
 """The process that talks to NVML: `python -m jupyterhub_tf29.gpu.nvml.worker`. Asked on stdin, answers on stdout.
 
+                                       → {"ready": true} when it is up
     {"do": "inventory", "skip": [2]}   → {"at": {"index": 0, "uuid": null}} … {"inventory": {…}}
     {"do": "reading", "skip": []}      → {"at": {"index": 0, "uuid": "GPU-…"}} … {"reading": {…}}
 
@@ -24,6 +25,7 @@ def main() -> None:
     # when the reader is killed nobody is left to end a worker that hangs
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the reader ends us by EOF
+    _say({"ready": True})
     machine = Machine(lambda index, uuid: _say({"at": {"index": index, "uuid": uuid}}))
     for line in sys.stdin:
         request = json.loads(line)
