@@ -29,7 +29,7 @@ as_root() {
 as_hub() {
     local environment=()
     mapfile -t environment < <(hub_environment)
-    as_root runuser -u "$account" -- env -i "${environment[@]}" "$@"
+    as_root runuser -u "$account" -- env -i "${environment[@]}" "TF29HUB_CALLER=${SUDO_USER:-$(id -un)}" "$@"
 }
 
 # One NAME=VALUE a line; also what systemd and the boot script read.

@@ -80,8 +80,9 @@ def record(event: str, **fields: Any) -> None:
 
 
 def at_the_terminal() -> dict[str, str]:
-    """The actor of a command: the login name behind sudo, where there is one."""
+    """The actor of a command: the log-in behind sudo, and behind the hub's own account, where there is one."""
     try:
-        return {"kind": "command-line", "name": os.environ.get("SUDO_USER") or getpass.getuser()}
+        names = (os.environ.get("TF29HUB_CALLER"), os.environ.get("SUDO_USER"))
+        return {"kind": "command-line", "name": next(filter(None, names), "") or getpass.getuser()}
     except (KeyError, OSError):
         return {"kind": "command-line"}

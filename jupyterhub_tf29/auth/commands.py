@@ -7,9 +7,7 @@ standard input, or it is made up and printed once, alone on standard output, so 
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -192,11 +190,9 @@ def _say(sentence: str) -> None:
 
 
 def _caller() -> str:
-    """Who did it, for the account's history: the login name behind sudo where there is one."""
-    try:
-        return f"{os.environ.get('SUDO_USER') or getpass.getuser()} (command line)"
-    except (KeyError, OSError):
-        return "command line"
+    """Who did it, for the account's history."""
+    name = at_the_terminal().get("name")
+    return f"{name} (command line)" if name else "command line"
 
 
 VERBS: dict[str, Callable[[AccountStore, argparse.Namespace], None]] = {
