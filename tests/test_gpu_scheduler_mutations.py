@@ -3,6 +3,7 @@
 A rule whose breaking nobody notices is not tested. Each row changes one line of a copy of the scheduler; random
 histories are played until a check raises.
 """
+# ruff: noqa: E501  (a row of the table is one line: the rule, where it is, what it becomes)
 
 import random
 
@@ -122,7 +123,11 @@ def test_a_broken_rule_is_noticed(rule, tmp_path):
             world = World(setting, random.Random(seed), decide=load("decide").decide)
             try:
                 play(world, load)
-            except (AssertionError, LookupError, ValueError):  # a check that fails, or a world that no longer holds together
+            except (
+                AssertionError,
+                LookupError,
+                ValueError,
+            ):  # a check that fails, or a world that no longer holds together
                 return
     pytest.fail(f"nobody notices when this is broken: {rule}")
 

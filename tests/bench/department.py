@@ -70,7 +70,7 @@ USABLE_MIB = usable_mib(40960, 600)
 def jobs(gpus: int, users: int, weeks: float, load: float, seed: int) -> list[Job]:
     """Seeded jobs of `weeks` whose GPU-seconds are about `load` of all that there are, in order of time."""
     dice = random.Random(seed)
-    # a few people use most: each has a weight from a Pareto distribution, so that a fifth asks for about two thirds
+    # a few people use most: each has a weight from a Pareto distribution, so a fifth asks for about two thirds
     people = [(f"user-{number:03d}", dice.paretovariate(1.2)) for number in range(users)]
     names, weights = [name for name, _ in people], [min(weight, 40.0) for _, weight in people]
     wanted = load * gpus * weeks * 7 * DAY
@@ -144,8 +144,14 @@ def play(every: list[Job], gpus: int, policy: Policy) -> Played:
             uses[job.user] = fairshare.charge(use, gone.weight, gone.since, now, policy.fair.half_life_s)
         else:
             tickets[job_id] = Ticket(job_id, job.user, (), job.request, now, job.lease_s)
-        state = State(units, tuple(holdings.values()), tuple(tickets.values()), uses=tuple(uses.values()), links=links,
-                      policy=policy)  # fmt: skip
+        state = State(
+            units,
+            tuple(holdings.values()),
+            tuple(tickets.values()),
+            uses=tuple(uses.values()),
+            links=links,
+            policy=policy,
+        )
         decisions += 1
         for grant in decide(state, now).grants:
             ticket = tickets.pop(grant.ticket_id)

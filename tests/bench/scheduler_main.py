@@ -2,7 +2,7 @@
 
 Each decision is one `decide()` of another state: between two, somebody presses Start, a lease ends, or only time
 passes, and what was decided is applied; the line is kept as long as it is said to be. Only `decide()` is timed,
-with Python's garbage collector at work as in the broker.
+in CPU time (it waits for nothing), with Python's garbage collector at work as in the broker.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ def main() -> int:
     first, last = result["sizes"][0], result["sizes"][-1]
     result["growth"] = growth(first, last)
     print(
-        f"from {first['waiting']} to {last['waiting']} waiting: {result['growth']['measured']:.0f} times the time;
-        " f"n log n would be {result['growth']['n_log_n']:.0f} times, n² {result['growth']['n_squared']:.0f}
-        times"
+        f"from {first['waiting']} to {last['waiting']} waiting: {result['growth']['measured']:.0f} times the "
+        f"time; n log n would be {result['growth']['n_log_n']:.0f} times, "
+        f"n² {result['growth']['n_squared']:.0f} times"
     )
     if args.json:
         path = Path(os.environ.get("TF29HUB_BENCH_FROM", ".")) / args.json

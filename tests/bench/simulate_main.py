@@ -102,8 +102,7 @@ def _cell(key: str, value: float) -> str:
 
 
 def plot(every: list[Job], played: dict[str, Played], gpus: int, weeks: float, path: Path) -> None:
-    """Left: how many waited no longer than so long, of all and of those who use little. Right: GPUs held by day.
-    """
+    """Left: how many waited no longer than so long, of all and of those who use little. Right: GPUs held a day."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -174,8 +173,8 @@ def _inside(path: Path) -> Path:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="tests/bench/simulate", description="Play weeks of a department on paper: the scheduler's policies
-        against first come, first served.",
+        prog="tests/bench/simulate",
+        description="Weeks of a department on paper: the scheduler's policies against first come, first served.",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the waiting times, as PNG")

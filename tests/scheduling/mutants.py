@@ -1,4 +1,4 @@
-"""The scheduler with one rule broken: a copy of its sources, changed in one place, imported under a name of its own."""
+"""The scheduler with one rule broken: a copy of its sources, changed in one place, under a name of its own."""
 
 from __future__ import annotations
 

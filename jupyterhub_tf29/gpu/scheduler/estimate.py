@@ -83,10 +83,12 @@ class _Plan:
         self, queue: Queue, count: int, groups: tuple[str, ...], lease_s: float
     ) -> tuple[Queue, float]:
         """The units that are free first for a lease that runs into no window, and when they all are."""
-        found = []
-        for free, index in queue[: count + LOOKS]:
-            start = self.room.slots[index].start_from(groups, free, lease_s, self.lead_s)
-            found.append((start, free, index))
+        found: list[tuple[float, float, int]] = []
+        for free, index in queue:
+            # those behind are free no sooner than this one, so they cannot be better than what is enough already
+            if len(found) >= count and (len(found) >= count + LOOKS or sorted(found)[count - 1][0] <= free):
+                break
+            found.append((self._start(index, free, groups, lease_s), free, index))
         found.sort()
         return [(free, index) for _, free, index in found[:count]], found[count - 1][0]
 

@@ -65,6 +65,7 @@ class Round:
         self._impossible: dict[str, Reason | None] = {}
         self._hopeless: dict[Shape, float] = {}
         self._none_kept: set[Shape] = set()
+        self._mine: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._weights: dict[str, float] = {}
 
     def walk(self, line: Sequence[Ticket]) -> None:
@@ -100,9 +101,7 @@ class Round:
             if allowance.reason is not None:
                 return (ticket, allowance.reason, False)
 
-        mine: tuple[str, ...] = ()
-        if self._window_groups:
-            mine = tuple(sorted(self._window_groups.intersection(ticket.groups)))
+        mine = self._windows_of(ticket.groups) if self._window_groups else ()
         shape = (request.key, mine)
         if mine and shape not in self._none_kept and self._grant_in_window(ticket, shape, wish, allowance):
             return None
@@ -116,6 +115,12 @@ class Round:
             self._grant(ticket, self.room.serving(request), end, code)
             return None
         return self._wait(ticket, shape, wish, allowance, found)
+
+    def _windows_of(self, groups: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of somebody's groups that have windows in sight."""
+        if groups not in self._mine:
+            self._mine[groups] = tuple(sorted(self._window_groups.intersection(groups)))
+        return self._mine[groups]
 
     def _cannot(self, request: Request) -> Reason | None:
         if request.key not in self._impossible:
