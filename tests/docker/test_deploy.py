@@ -13,6 +13,7 @@ from pathlib import Path
 
 import docker
 import pytest
+import requests
 
 from jupyterhub_tf29.image.pin import Pin
 from tests.docker.deployed import REPOSITORY, Deployed
@@ -272,3 +273,29 @@ def test_an_unknown_option_is_told():
     run = subprocess.run([REPOSITORY / "deploy" / "up", "--prot", "1"], capture_output=True, text=True)
     assert run.returncode == 2
     assert "there is no option --prot" in run.stderr
+
+
+def test_tls_by_an_authority_of_its_own_and_back(hub):
+    run = hub.up("--skip-image", "--tls", "self-signed")
+    assert run.returncode == 0, run.stderr
+    assert f"Ready: https://127.0.0.1:{hub.port}\n" in run.stderr
+    assert "TLS: self-signed, until " in run.stderr
+    authority = hub.tf29hub("certificate", "--authority").stdout
+    (hub.folder / "authority.pem").write_text(authority)
+    with requests.Session() as browser:
+        browser.trust_env = False
+        browser.verify = str(hub.folder / "authority.pem")
+        assert browser.get(f"https://127.0.0.1:{hub.port}/hub/login", timeout=10).status_code == 200
+    said = hub.tf29hub("doctor", "--no-containers").stdout
+    assert re.search(r"^ok +TLS: 127\.0\.0\.1, TLSv1\.3, the chain is good", said, re.M)
+    assert re.search(r"^ok +audit trail: ", said, re.M)
+    run = hub.up("--skip-image", "--tls", "off")
+    assert run.returncode == 0, run.stderr
+    assert hub.answers()
+
+
+def test_a_certificate_that_is_not_there_is_told(hub):
+    run = hub.up("--skip-image", "--tls", "/nowhere/chain.pem", "/nowhere/key.pem")
+    assert run.returncode == 1
+    assert "there is no file /nowhere/chain.pem" in run.stderr
+    assert hub.answers()

@@ -52,45 +52,47 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def nginx(tmp_path_factory: pytest.TempPathFactory) -> Nginx:
+    return Nginx(tmp_path_factory.mktemp("nginx") / "nginx")
+
+
+@pytest.fixture(scope="module")
+def hub(
+    engine: docker.DockerClient,
+    notebook_image: Pin,
+    nginx: Nginx,
+    authority: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[RunningHub]:
+    front = {"url": f"https://{NAME}:{nginx.https}", "trusted_proxies": ["127.0.0.1"]}
+    settings = {**SMALL, "front": front, "sessions": {"remembered_by_servers": 5}}
+    folder = tmp_path_factory.mktemp("hub") / "nginx"
+    hub = RunningHub(folder, engine, notebook_image.image_id, settings=settings, profiles=PROFILES)
+    pair = server_pair(authority)
+    nginx.write_site(
+        NAME, "--hub", f"127.0.0.1:{hub.port}", "--certificate", str(pair.certificate), "--key", str(pair.key)
+    )
+    with contextlib.closing(hub):
+        hub.start()
+        with nginx.running():
+            yield hub
+
+
+@pytest.fixture(scope="module")
+def visitor(hub: RunningHub, nginx: Nginx, authority: Path) -> Iterator[Visitor]:
+    """Signed in through nginx, with a server that runs."""
+    hub.add_account("wang")
+    context = ssl.create_default_context(cafile=str(authority / "authority.pem"))
+    visitor = Visitor(f"https://{NAME}:{nginx.https}", "wang", PASSWORD, context)
+    visitor.sign_in()
+    visitor.start("small", 240)
+    visitor.open_lab()
+    yield visitor
+    visitor.stop(60)
+
+
 class TestNginxBeforeTheHub:
-    @pytest.fixture(scope="class")
-    def nginx(self, tmp_path_factory: pytest.TempPathFactory) -> Nginx:
-        return Nginx(tmp_path_factory.mktemp("nginx") / "nginx")
-
-    @pytest.fixture(scope="class")
-    def hub(
-        self,
-        engine: docker.DockerClient,
-        notebook_image: Pin,
-        nginx: Nginx,
-        authority: Path,
-        tmp_path_factory: pytest.TempPathFactory,
-    ) -> Iterator[RunningHub]:
-        front = {"url": f"https://{NAME}:{nginx.https}", "trusted_proxies": ["127.0.0.1"]}
-        settings = {**SMALL, "front": front, "sessions": {"remembered_by_servers": 5}}
-        folder = tmp_path_factory.mktemp("hub") / "nginx"
-        hub = RunningHub(folder, engine, notebook_image.image_id, settings=settings, profiles=PROFILES)
-        pair = server_pair(authority)
-        nginx.write_site(
-            NAME, "--hub", f"127.0.0.1:{hub.port}", "--certificate", str(pair.certificate), "--key", str(pair.key)
-        )
-        with contextlib.closing(hub):
-            hub.start()
-            with nginx.running():
-                yield hub
-
-    @pytest.fixture(scope="class")
-    def visitor(self, hub: RunningHub, nginx: Nginx, authority: Path) -> Iterator[Visitor]:
-        """Signed in through nginx, with a server that runs."""
-        hub.add_account("wang")
-        context = ssl.create_default_context(cafile=str(authority / "authority.pem"))
-        visitor = Visitor(f"https://{NAME}:{nginx.https}", "wang", PASSWORD, context)
-        visitor.sign_in()
-        visitor.start("small", 240)
-        visitor.open_lab()
-        yield visitor
-        visitor.stop(60)
-
     def test_the_site_is_what_nginx_takes(self, hub, nginx):
         assert "warn" not in nginx.check()
 
@@ -186,23 +188,24 @@ class TestNginxBeforeTheHub:
         assert [finding.level for finding in findings] == ["ok"] * 3, "\n".join(map(str, findings))
 
 
-class TestOurOwnProxy:
-    @pytest.fixture(scope="class")
-    def hub(
-        self, engine: docker.DockerClient, notebook_image: Pin, tmp_path_factory: pytest.TempPathFactory
-    ) -> Iterator[RunningHub]:
-        redirect = find_free_port()
-        settings = {**SMALL, "tls": {"mode": "self-signed", "redirect_port": redirect, "names": ["hub.example"]}}
-        folder = tmp_path_factory.mktemp("hub") / "own"
-        hub = RunningHub(folder, engine, notebook_image.image_id, settings=settings, profiles=PROFILES)
-        with contextlib.closing(hub):
-            hub.start()
-            yield hub
+@pytest.fixture(scope="module")
+def own_hub(
+    engine: docker.DockerClient, notebook_image: Pin, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningHub]:
+    redirect = find_free_port()
+    settings = {**SMALL, "tls": {"mode": "self-signed", "redirect_port": redirect, "names": ["hub.example"]}}
+    folder = tmp_path_factory.mktemp("hub") / "own"
+    hub = RunningHub(folder, engine, notebook_image.image_id, settings=settings, profiles=PROFILES)
+    with contextlib.closing(hub):
+        hub.start()
+        yield hub
 
-    def test_a_kernel_answers_through_it(self, hub):
-        hub.add_account("wang")
-        settings = load_settings(hub.paths.config)
-        visitor = Visitor(local_url(settings), "wang", PASSWORD, front_context(settings, hub.paths))
+
+class TestOurOwnProxy:
+    def test_a_kernel_answers_through_it(self, own_hub):
+        own_hub.add_account("wang")
+        settings = load_settings(own_hub.paths.config)
+        visitor = Visitor(local_url(settings), "wang", PASSWORD, front_context(settings, own_hub.paths))
         visitor.sign_in()
         assert [cookie.name for cookie in visitor.session.cookies if not cookie.secure] == []
         visitor.start("small", 240)
@@ -210,40 +213,40 @@ class TestOurOwnProxy:
         assert run_in_kernel(visitor, CODE, 120).strip() == "42"
         visitor.stop(60)
 
-    def test_browsers_that_have_the_authority_believe_it(self, hub):
-        said = hub.run_command("certificate", "--authority")
+    def test_browsers_that_have_the_authority_believe_it(self, own_hub):
+        said = own_hub.run_command("certificate", "--authority")
         assert said.returncode == 0, said.stderr
         context = ssl.create_default_context(cadata=said.stdout)
         for name in ("localhost", "127.0.0.1", "hub.example", socket.gethostname()):
             with (
-                socket.create_connection(("127.0.0.1", hub.port), timeout=10) as plain,
+                socket.create_connection(("127.0.0.1", own_hub.port), timeout=10) as plain,
                 context.wrap_socket(plain, server_hostname=name) as secure,
             ):
                 assert secure.version() == "TLSv1.3"
 
-    def test_others_do_not(self, hub):
+    def test_others_do_not(self, own_hub):
         with pytest.raises(requests.exceptions.SSLError):
-            requests.get(f"https://localhost:{hub.port}/hub/login", timeout=10)
+            requests.get(f"https://localhost:{own_hub.port}/hub/login", timeout=10)
 
-    def test_http_is_sent_to_https(self, hub):
-        port = hub.settings["tls"]["redirect_port"]
+    def test_http_is_sent_to_https(self, own_hub):
+        port = own_hub.settings["tls"]["redirect_port"]
         answer = requests.get(f"http://127.0.0.1:{port}/hub/home", allow_redirects=False, timeout=10)
         assert answer.status_code in (301, 308)
-        assert answer.headers["Location"] == f"https://127.0.0.1:{hub.port}/hub/home"
+        assert answer.headers["Location"] == f"https://127.0.0.1:{own_hub.port}/hub/home"
 
-    def test_a_new_certificate_is_taken_without_a_restart(self, hub):
+    def test_a_new_certificate_is_taken_without_a_restart(self, own_hub):
         def serial() -> bytes:
-            return ssl.get_server_certificate(("127.0.0.1", hub.port), timeout=10).encode()
+            return ssl.get_server_certificate(("127.0.0.1", own_hub.port), timeout=10).encode()
 
         before = serial()
-        (hub.paths.tls / "server.pem").unlink()
-        said = hub.run_command("certificate")
+        (own_hub.paths.tls / "server.pem").unlink()
+        said = own_hub.run_command("certificate")
         assert said.returncode == 0, said.stderr
         assert "hub.example" in said.stdout
         wait_until(lambda: serial() != before, "Traefik has the new certificate", 20)
 
-    def test_the_doctor(self, hub):
-        findings = list(tls_findings(load_settings(hub.paths.config), hub.paths))
+    def test_the_doctor(self, own_hub):
+        findings = list(tls_findings(load_settings(own_hub.paths.config), own_hub.paths))
         assert [finding.level for finding in findings] == ["ok", "ok"], "\n".join(map(str, findings))
 
 
