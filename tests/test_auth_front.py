@@ -70,6 +70,8 @@ def make(slapd, tmp_path):
         "refresh": 1,
     }
 
+    fronts = []
+
     def made(*blocks, rosters=None, extra=None, **sign_in):
         methods = [{**usual, **block} if block["type"] == "ldap" else block for block in blocks]
         settings = Settings(sign_in={"methods": methods, **sign_in})
@@ -81,13 +83,16 @@ def make(slapd, tmp_path):
         more = {"rosters": rosters} if rosters else {}
         configure_sign_in(config, settings, Paths(config=tmp_path, state=tmp_path, logs=tmp_path), **more)
         front = config.JupyterHub.authenticator_class(config=config)
+        fronts.append(front)
         for one in (front, *front.methods):
             one.log = logging.getLogger("test")
             if hasattr(one, "store"):
                 one.store._hasher = CHEAP
         return front
 
-    return made
+    yield made
+    for front in fronts:
+        front.throttle.close()
 
 
 @pytest.fixture

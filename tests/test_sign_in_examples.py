@@ -32,6 +32,8 @@ def slapd(tmp_path_factory):
 def front(slapd, tmp_path):
     """`front("search")`: the hub's sign-in as that example has it, with this slapd for its servers."""
 
+    fronts = []
+
     def made(example):
         text = EXAMPLES[example]
         text = re.sub(r"ldaps://[\w.]+", slapd.ldaps, text)
@@ -48,13 +50,16 @@ def front(slapd, tmp_path):
         config = Config()
         configure_sign_in(config, settings, Paths(config=tmp_path, state=tmp_path, logs=tmp_path))
         authenticator = config.JupyterHub.authenticator_class(config=config)
+        fronts.append(authenticator)
         for method in authenticator.methods:
             method.log = logging.getLogger("test")
             if hasattr(method, "store"):
                 method.store._hasher = CHEAP
         return authenticator
 
-    return made
+    yield made
+    for authenticator in fronts:
+        authenticator.throttle.close()
 
 
 async def come_in(front, method, name, password):

@@ -292,7 +292,8 @@ class SignIn(Authenticator):
     async def delete_user(self, user: Any) -> None:
         """A user was deleted from the hub: so is a local account. Whose the name is stays known."""
         super().delete_user(user)
-        if self.local is not None and self.local.is_of_this(user.name):
+        owner = await self.look(self.identities.method_of, user.name)
+        if self.local is not None and self._method_of(user.name, owner) is self.local:
             await self.local.delete_user(user)
 
     async def look(self, function: Callable[..., Any], *args: Any) -> Any:
