@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
+from jupyterhub import orm
 
 from tests.hubs.browser import words
 from tests.hubs.localhub import LocalHub
@@ -299,6 +300,27 @@ def test_a_session_of_before_is_not_taken_over(visitor: Visitor) -> None:
     ids = {cookie.value for cookie in visitor.session.cookies if cookie.name == "jupyterhub-session-id"}
     assert len(ids) == 1
     assert "planted" not in ids
+
+
+def test_who_sat_here_before_is_out(visitor: Visitor, liar: Provider, oauth_hub: LocalHub) -> None:
+    """In a browser that people share: the servers of the one before are closed to the next."""
+    visitor.sign_in()
+    session = next(cookie.value for cookie in visitor.session.cookies if cookie.name == "jupyterhub-session-id")
+    database = orm.new_session_factory(f"sqlite:///{oauth_hub.folder}/hub.sqlite")()
+    ada = orm.User.find(database, "ada")
+    here, elsewhere = (ada.new_api_token(session_id=one) for one in (session, "another browser"))
+
+    def is_good(token: str) -> bool:
+        headers = {"Authorization": f"token {token}"}  # and no cookie
+        return Visitor(oauth_hub).get("/api/user", headers=headers).status_code == 200
+
+    assert is_good(here)
+    liar.person = {"sub": "joan", "preferred_username": "joan", "groups": ["staff"]}
+    visitor.sign_in()
+    assert visitor.name == "joan"
+    assert not is_good(here)
+    assert is_good(elsewhere)
+    database.close()
 
 
 def test_cookies_of_a_try(visitor: Visitor) -> None:

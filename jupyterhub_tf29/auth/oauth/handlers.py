@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from jupyterhub import orm
 from jupyterhub.utils import url_path_join
 from oauthenticator.oauth2 import OAuthCallbackHandler, OAuthLoginHandler
 from tornado.httputil import url_concat
@@ -64,12 +65,15 @@ class ReturnPage(OAuthCallbackHandler):
         self.set_header("Cache-Control", "no-store")
         self.set_header("Referrer-Policy", "no-referrer")
         self.started = self._take_start()
+        before, session = self.get_current_user_cookie(), self.get_session_cookie()
         try:
             user = await self.login_user()
         except SignInRefused as refused:
             return await self._turn_away(refused.status_code, refused.log_message or "")
         if user is None:
             return await self._turn_away(403, self.authenticator.sentence_not_allowed(self.translate))
+        if before is not None and before.name != user.name:
+            self._end_session_of(before, session)
         self._begin_session()
         self.redirect(self.get_next_url(user))
 
@@ -83,6 +87,14 @@ class ReturnPage(OAuthCallbackHandler):
     def _request_summary(self) -> str:
         """For Tornado's log: without state and code."""
         return f"{self.request.method} {self.request.path} ({self.request.remote_ip})"
+
+    def _end_session_of(self, other: Any, session: str | None) -> None:
+        """Whoever was signed in here before has left the seat: their servers' cookies in this browser end, too."""
+        tokens = orm.APIToken
+        for token in self.db.query(tokens).filter(tokens.user_id == other.id, tokens.session_id == session):
+            self.db.delete(token)
+        self.db.commit()
+        self.log.info("%s is signed out of a browser in which somebody else has signed in", other.name)
 
     def _begin_session(self) -> None:
         """A session id of this sign-in's own: not one that was planted in the browser before."""
