@@ -67,7 +67,9 @@ async def _disable(page: Any) -> Done:
         raise AccountError("You cannot disable your own account: another admin can.")
     await page.local.look(page.local.store.disable, name)
     await _sign_out(page, name)
-    return Done(N_("{name} cannot sign in any more, and their servers stop within two minutes. Their files stay."), name)
+    return Done(
+        N_("{name} cannot sign in any more, and their servers stop within two minutes. Their files stay."), name
+    )
 
 
 async def _enable(page: Any) -> Done:
