@@ -27,7 +27,10 @@ IN_THE_LINE = "you have a place in the line"
 def shared_hub(gpu_engine, stub_image, tmp_path_factory):
     gpu_engine.lab.start(gpus=2)
     # the idle culler's, where one is started
-    settings = {"idle": {"stop_after": "3s", "check_every": "1s"}, "start": {"timeout": 12}}
+    settings = {
+        "idle": {"stop_after": "3s", "check_every": "1s"},
+        "start": {"timeout": 12, "concurrent_boots": 1},
+    }
     folder = tmp_path_factory.mktemp("gpuhub") / "hub"
     gpu = {"lease": {"notice": ["5s"]}}
     with contextlib.closing(GpuHub(folder, gpu_engine, stub_image, settings=settings, gpu=gpu)) as hub:
@@ -195,6 +198,20 @@ def test_a_cancelled_start_gives_its_gpu_back(hub, moment):
     assert hub.containers("mia") == []
     hub.api.start("mia", options=GPU)
     assert len(hub.gpus_inside("mia")) == 1
+
+
+def test_a_claim_that_was_lost_while_its_start_waited_fails_it_cleanly(hub):
+    hub.api.ask_start_behind("fin", options={"profile": "silent"})
+    wait_until(lambda: [one for one in hub.containers("fin") if one.status == "running"], "fin has the boot slot")
+    hub.api.ask_start_behind("eve", options=GPU)
+    (claim,) = wait_until(lambda: hub.claims("eve"), "eve has a claim and waits for a boot slot")
+    hub.broker.delete(f"/v1/claims/{claim['id']}", reason="a test")
+    hub.api.stop("fin")
+    hub.api.wait_stopped("eve")
+    assert "was given to somebody else" in hub.api.progress("eve")[-1]["message"]
+    assert hub.containers("eve") == []
+    hub.api.start("eve", options=GPU)
+    assert hub.gpus_inside("eve") == hub.held("eve")
 
 
 def test_a_server_that_dies_by_itself_gives_its_gpu_back(hub):
