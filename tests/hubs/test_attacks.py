@@ -374,3 +374,22 @@ def test_a_password_in_the_field_for_the_name_is_nowhere(hub, visit):
     for path in hub.folder.iterdir():
         if path.suffix in (".log", ".jsonl"):
             assert mistyped.lower() not in path.read_text(encoding="utf-8", errors="replace").lower(), path.name
+
+
+def test_a_trail_that_cannot_be_written_keeps_nobody_out_and_admins_are_told(hub, visit, wang):
+    trail_file = hub.folder / "audit.jsonl"
+    kept = trail_file.read_bytes()
+    assert "audit-problem" not in visit("boss").get("/hub/home").text
+    trail_file.rename(hub.folder / "before.jsonl")
+    trail_file.mkdir()
+    try:
+        user, boss = visit(wang), visit("boss")
+        wait_until(lambda: 'id="audit-problem"' in boss.get("/hub/home").text, "admins are told", 15)
+        assert "audit-problem" not in user.get("/hub/home").text
+        assert "AUDIT TRAIL: events wait in memory" in hub.log
+    finally:
+        trail_file.rmdir()
+        trail_file.write_bytes(kept)
+        trail_file.chmod(0o600)
+    wait_until(lambda: [row for row in trail(hub, "sign-in") if row.get("name") == wang], "written after all", 30)
+    wait_until(lambda: "audit-problem" not in boss.get("/hub/home").text, "all is well again", 15)
