@@ -14,6 +14,7 @@ import docker
 import requests
 
 from .audit.writer import append
+from .auth.ldap import findings as sign_in_by_ldap
 from .auth.oauth import findings as sign_in_by_oauth
 from .finding import Finding
 from .front.findings import tls_findings
@@ -54,6 +55,7 @@ def examine(settings: Settings, paths: Paths, *, containers: bool = True) -> Ite
     yield Finding("ok", f"configuration: {paths.config} is valid")
     yield from secret_findings(paths)
     yield from sign_in_by_oauth.findings(settings.sign_in.methods, paths)
+    yield from sign_in_by_ldap.findings(settings.sign_in.methods, paths)
     try:
         client = docker.DockerClient.from_env()
         info = client.info()

@@ -72,6 +72,30 @@ class Directory:
         """Somebody who was here before, by what stays, or by name where nothing is known to stay; None: gone."""
         return self._servers.ask(lambda session: self._look_up(session, subject, name))
 
+    # for those who set it up
+
+    def greet(self) -> None:
+        """Whether a server answers, is who it should be, and takes the search account."""
+        if self.can_look_again:
+            self._servers.ask(self._searcher)
+        else:
+            self._servers.ask(lambda session: session.bind("", ""))  # refused or not: it has answered
+
+    def has_group(self, group: str) -> bool:
+        """Whether there is a group of that name or DN; without `groups` in hub.yaml there is none."""
+        settings = self._settings.groups
+        if settings is None:
+            return False
+        by_name = f"({settings.attribute}={escape_filter_chars(group)})"
+
+        def look(session: Session) -> bool:
+            reader = self._searcher(session)
+            if "=" in group and reader.search(group, "(objectClass=*)", ["1.1"], whole_tree=False, most=1):
+                return True
+            return bool(reader.search(settings.base, by_name, ["1.1"], whole_tree=True, most=1))
+
+        return self._servers.ask(look)
+
     # the two ways in
 
     def _search_and_bind(self, session: Session, typed: str, password: str) -> Person | Wrong:

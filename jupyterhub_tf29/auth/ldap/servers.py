@@ -150,8 +150,8 @@ class Connection:
         ]
 
 
-_NOTHING_MORE = (4, 32)
-"""More than asked for; no such base."""
+_NOTHING_MORE = (4, 32, 34)
+"""More than asked for; no such base; a base that is no name."""
 
 
 def _tls(settings: LdapMethod) -> dict[str, Any]:
