@@ -1,4 +1,4 @@
-"""Whose name it is, and what is lost at the provider is lost here: sign-in by OpenID Connect over time.
+"""Whose browser, whose name, and what is lost at the provider is lost here: sign-in by OpenID Connect over time.
 
 A real hub that asks the provider every second about those who are in.
 """
@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import threading
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
+from jupyterhub import orm
 
 from tests.hubs.browser import words
 from tests.hubs.localhub import LocalHub
@@ -18,6 +20,62 @@ from tests.openid.provider import Claims, Provider
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.hub, pytest.mark.usefixtures("liar")]
+
+
+# -- sessions ---------------------------------------------------------------------------------------------------
+
+
+def test_a_session_of_before_is_not_taken_over(visitor: Visitor) -> None:
+    """Session fixation: what was planted in the browser before the sign-in is worth nothing after it."""
+    host = urlsplit(visitor.hub.url).hostname
+    visitor.session.cookies.set("jupyterhub-session-id", "planted", domain=host, path="/")
+    visitor.get("/login")
+    visitor.sign_in()
+    assert visitor.name == "ada"
+    ids = {cookie.value for cookie in visitor.session.cookies if cookie.name == "jupyterhub-session-id"}
+    assert len(ids) == 1
+    assert "planted" not in ids
+
+
+def test_who_sat_here_before_is_out(visitor: Visitor, liar: Provider, oauth_hub: LocalHub) -> None:
+    """In a browser that people share: the servers of the one before are closed to the next."""
+    visitor.sign_in()
+    session = next(cookie.value for cookie in visitor.session.cookies if cookie.name == "jupyterhub-session-id")
+    database = orm.new_session_factory(f"sqlite:///{oauth_hub.folder}/hub.sqlite")()
+    ada = orm.User.find(database, "ada")
+    here, elsewhere = (ada.new_api_token(session_id=one) for one in (session, "another browser"))
+
+    def is_good(token: str) -> bool:
+        headers = {"Authorization": f"token {token}"}  # and no cookie
+        return Visitor(oauth_hub).get("/api/user", headers=headers).status_code == 200
+
+    assert is_good(here)
+    people = liar.person, {"sub": "joan", "preferred_username": "joan", "groups": ["staff"]}
+    liar.person = people[1]
+    visitor.sign_in()
+    assert visitor.name == "joan"
+    liar.person = people[0]  # or what the provider says of joan would count against ada
+    assert not is_good(here)
+    assert is_good(elsewhere)
+    database.close()
+
+
+def test_cookies_of_a_try(visitor: Visitor) -> None:
+    response = visitor.get("/login/oidc/oauth_login")
+    (cookie,) = [
+        line for line in response.raw.headers.getlist("Set-Cookie") if line.startswith("tf29hub-sign-in-")
+    ]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    assert "Path=/hub/" in cookie
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+def test_many_tries_do_not_fill_the_browser(visitor: Visitor) -> None:
+    for _ in range(20):
+        visitor.leave()
+    assert len([cookie for cookie in visitor.session.cookies if cookie.name.startswith("tf29hub-")]) <= 6
+    assert visitor.sign_in().status_code == 302
 
 
 # -- names ------------------------------------------------------------------------------------------------------
