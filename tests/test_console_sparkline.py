@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyterhub_tf29.console.sparkline import HEIGHT, WIDTH, sparkline
+from jupyterhub_tf29.console.sparkline import HEIGHT, POINTS, WIDTH, sparkline
 
 HOUR = 3600.0
 
@@ -35,6 +35,13 @@ def test_a_pause_is_a_gap():
     drawn = sparkline([*minutes([10, 10, 10]), *minutes([20, 20, 20], start=1800)], 0, HOUR, 100)
     assert drawn.line.count("M") == 2
     assert drawn.area.count("Z") == 2
+
+
+def test_a_long_history_is_a_short_path_with_the_same_words():
+    drawn = sparkline(minutes([0] * 300 + [80] * 60), 0, 6 * HOUR, 100)
+    assert len(points(drawn.line)) <= POINTS + 1
+    assert (drawn.latest, drawn.highest) == (80, 80)
+    assert drawn.mean == pytest.approx(80 / 6)
 
 
 def test_one_sample_is_a_dot():

@@ -72,7 +72,7 @@ def make_application(settings: Settings, feed: Feed, hub_auth: HubOAuth, cookie_
         default_handler_args=known,
         cookie_secret=cookie_secret,
         templates=make_environment(),
-        sparks=pages.Sparks(),
+        curves=pages.Curves(),
         names=gpu.names,
         zone=ZoneInfo(gpu.timezone),
         extend=gpu.lease.extend,

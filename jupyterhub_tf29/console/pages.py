@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime
 import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from markupsafe import Markup
 from tornado.iostream import StreamClosedError
 
 from ..gpu.words import duration_in_words, memory_in_words
@@ -17,7 +19,7 @@ from .sparkline import HEIGHT, WIDTH, Sparkline, sparkline
 from .stream import EventStream
 
 PARTS = ("status", "mine", "cards", "line")
-"""Parts of the page that are sent anew when they change; each is a template `part_….html` and an element's id."""
+"""Parts of the page, each a template `part_….html` and an element's id."""
 
 HOTTEST_C = 100
 """The top of the scale of temperatures; cards throttle well before."""
@@ -26,40 +28,40 @@ EXTENSIONS_S = (3600, 2 * 3600, 4 * 3600, 8 * 3600, 24 * 3600)
 STREAM_SILENCE_S = 15.0
 
 
-class Sparks:
-    """The lines of all cards, drawn once for everybody until the history is a new one."""
+class Curves:
+    """The lines of all cards, drawn once for all readers of a language until the history is a new one."""
 
     def __init__(self) -> None:
-        self._of: dict[str, Any] | None = None
-        self._drawn: dict[str, dict[str, Sparkline | None]] = {}
+        self._history: dict[str, Any] | None = None
+        self._drawn: dict[tuple[str, str], Markup] = {}
 
-    def of(self, snapshot: Snapshot) -> dict[str, dict[str, Sparkline | None]]:
-        """UUID → `memory`, `utilisation`, `temperature`."""
-        if snapshot.history is not self._of:
-            self._of = snapshot.history
-            end = max((rows[-1][0] for rows in snapshot.history.values() if rows), default=0.0)
-            room = {device["uuid"]: float(device["memory_mib"] or 1) for device in snapshot.devices}
-            self._drawn = {
-                uuid: {
-                    name: sparkline([(row[0], row[column]) for row in rows], end - snapshot.history_s, end, top)
-                    for name, column, top in (
-                        ("memory", 1, room.get(uuid, 1.0)),
-                        ("utilisation", 2, 100.0),
-                        ("temperature", 3, HOTTEST_C),
-                    )
-                }
-                for uuid, rows in snapshot.history.items()
-            }
-        return self._drawn
+    def of(self, snapshot: Snapshot, device: dict[str, Any], language: str, draw: Callable[..., str]) -> Markup:
+        """One card's, as `draw(device=…, lines=…)` makes them."""
+        if snapshot.history is not self._history:
+            self._history, self._drawn = snapshot.history, {}
+        key = (device["uuid"], language)
+        if key not in self._drawn:
+            self._drawn[key] = Markup(draw(device=device, lines=_lines(snapshot, device)))  # noqa: S704
+        return self._drawn[key]
+
+
+def _lines(snapshot: Snapshot, device: dict[str, Any]) -> dict[str, Sparkline | None]:
+    """`memory`, `utilisation`, `temperature` of one card."""
+    end = max((rows[-1][0] for rows in snapshot.history.values() if rows), default=0.0)
+    rows = snapshot.history.get(device["uuid"], [])
+    figures = (
+        ("memory", 1, float(device["memory_mib"] or 1)),
+        ("utilisation", 2, 100.0),
+        ("temperature", 3, HOTTEST_C),
+    )
+    return {
+        name: sparkline([(row[0], row[column]) for row in rows], end - snapshot.history_s, end, top)
+        for name, column, top in figures
+    }
 
 
 class GpuHandler(PageHandler):
     """Draws the page's parts for its person."""
-
-    def parts(self, snapshot: Snapshot) -> dict[str, str]:
-        """Part → HTML."""
-        values = self.values(snapshot)
-        return {part: self.render_template(f"part_{part}.html", **values) for part in PARTS}
 
     def values(self, snapshot: Snapshot) -> dict[str, Any]:
         """What the parts' templates are drawn from, helpers included."""
@@ -78,15 +80,13 @@ class GpuHandler(PageHandler):
             **seen,
             "known": snapshot.known,
             "labels": {device["uuid"]: device["label"] for device in seen["devices"]},
-            "sparks": self.settings["sparks"].of(snapshot),
-            "spark_width": WIDTH,
-            "spark_height": HEIGHT,
+            "curves_of": lambda device: self.curves(snapshot, device),
             "spark_hours": round(snapshot.history_s / 3600),
             "left": left,
             "server_url": server_url,
             "duration": lambda seconds: duration_in_words(seconds, self.language),
             "moment": lambda iso: words.clock(datetime.datetime.fromisoformat(iso).timestamp()),
-            "size": lambda mib: memory_in_words(round(mib)),
+            "size": _size,
             "of_size": words.of_mebibytes,
             "said": lambda text: words.sentence(text, self.language),
             "asked_for": lambda request: words.asked_for(request, self.language),
@@ -95,6 +95,19 @@ class GpuHandler(PageHandler):
             "may_extend": self.settings["extend"] != "never",
             "enabled": snapshot.reachable,
         }
+
+    def curves(self, snapshot: Snapshot, device: dict[str, Any]) -> Markup:
+        """How that card did over the last hours, as HTML."""
+
+        def draw(**values: Any) -> str:
+            size = {"spark_width": WIDTH, "spark_height": HEIGHT, "size": _size}
+            return self.render_template("curves.html", **size, **values)
+
+        return self.settings["curves"].of(snapshot, device, self.language, draw)
+
+
+def _size(mib: float) -> str:
+    return memory_in_words(round(mib))
 
 
 class GpuPage(GpuHandler):
@@ -120,11 +133,11 @@ class Fragment(GpuHandler):
 
 
 class Live(Fragment):
-    """`GET /services/gpus/live`: the parts of the page that have changed, as server-sent events."""
+    """`GET /services/gpus/live`: what has changed on the page, as server-sent events: element's id → HTML."""
 
     async def get(self) -> None:
         stream = EventStream(self, self.still_signed_in)
-        sent: dict[str, str] = {}
+        self.sent: dict[str, str] = {}
         version = -1
         try:
             with self.feed.watching():
@@ -132,15 +145,29 @@ class Live(Fragment):
                     snapshot = await self.feed.after(version, STREAM_SILENCE_S)
                     version = snapshot.version
                     # drawn anew also where nothing happened: times go by
-                    parts = self.parts(snapshot)
-                    changed = {part: html for part, html in parts.items() if sent.get(part) != html}
-                    sent = parts
+                    changed = self.news(snapshot)
                     if changed:
                         await stream.send(changed)
                     else:
                         await stream.comment("as before")
         except StreamClosedError:
             return
+
+    def news(self, snapshot: Snapshot) -> dict[str, str]:
+        """What this reader has not been sent yet: small parts whole, of the cards only those that changed."""
+        values = self.values(snapshot)
+        drawn = {part: self.render_template(f"part_{part}.html", **values) for part in PARTS if part != "cards"}
+        for device in values["devices"]:
+            one = {**values, "device": device, "curves": ""}
+            drawn[f"card-{device['uuid']}"] = self.render_template("card.html", **one)
+            drawn[f"curves-{device['uuid']}"] = self.curves(snapshot, device)
+        cards_came_or_went = drawn.keys() != self.sent.keys()
+        changed = {part: html for part, html in drawn.items() if self.sent.get(part) != html}
+        if cards_came_or_went:
+            changed = {part: html for part, html in changed.items() if part in PARTS}
+            changed["cards"] = self.render_template("part_cards.html", **values)
+        self.sent = drawn
+        return changed
 
 
 class Why(Fragment):

@@ -10,6 +10,8 @@ WIDTH, HEIGHT = 240, 36
 """The viewBox; the page stretches it."""
 _MARGIN = 1.5
 """So that a line at 0 or at the top is not cut in half."""
+POINTS = 60
+"""More cannot be told apart in a line as wide as a word; neighbours become their mean."""
 GAP_FACTOR = 4.0
 """A pause of so many usual distances between samples is a gap in the line: the card was not seen then."""
 
@@ -36,7 +38,7 @@ def sparkline(points: Sequence[Point], start: float, end: float, top: float) -> 
     seen = [(time, value) for time, value in points if value is not None and start <= time <= end]
     if not seen or end <= start or top <= 0:
         return None
-    strokes = _strokes(seen)
+    strokes = _strokes(_thinned(seen, start, end))
     scaled = [[_place(point, start, end, top) for point in stroke] for stroke in strokes]
     values = [value for _, value in seen]
     return Sparkline(
@@ -46,6 +48,17 @@ def sparkline(points: Sequence[Point], start: float, end: float, top: float) -> 
         mean=sum(values) / len(values),
         highest=max(values),
     )
+
+
+def _thinned(seen: list[tuple[float, float]], start: float, end: float) -> list[tuple[float, float]]:
+    """At most POINTS of them."""
+    buckets: dict[int, list[tuple[float, float]]] = {}
+    for time, value in seen:
+        buckets.setdefault(int((time - start) / (end - start) * POINTS), []).append((time, value))
+    return [
+        (sum(time for time, _ in few) / len(few), sum(value for _, value in few) / len(few))
+        for few in buckets.values()
+    ]
 
 
 def _strokes(seen: list[tuple[float, float]]) -> list[list[tuple[float, float]]]:

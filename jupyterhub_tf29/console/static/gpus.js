@@ -30,7 +30,7 @@
     if (from.nodeName === "DETAILS") return; // opened and filled by the reader
     for (const { name } of [...from.attributes]) if (!to.hasAttribute(name)) from.removeAttribute(name);
     for (const { name, value } of to.attributes) if (from.getAttribute(name) !== value) from.setAttribute(name, value);
-    morphChildren(from, to);
+    if (!from.hasAttribute("data-keep")) morphChildren(from, to);
   }
 
   function morphChildren(from, to) {
@@ -58,11 +58,11 @@
 
   function put(parts) {
     for (const [id, html] of Object.entries(parts)) {
-      const fresh = document.createElement("div");
-      fresh.id = id;
+      const old = document.getElementById(id), fresh = document.createElement("div");
       fresh.innerHTML = html; // drawn and escaped by our own server
       localise(fresh);
-      morph(document.getElementById(id), fresh);
+      if (!old) continue;
+      if (id.startsWith("card-")) morph(old, fresh.firstElementChild); else morphChildren(old, fresh);
     }
     tellTab();
   }
