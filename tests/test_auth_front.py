@@ -297,6 +297,7 @@ class TestStayingIn:
         assert "university:gpu-users" in {group.name for group in prof.groups}
 
     async def test_the_directory_is_down(self, make, db, slapd, caplog):
+        caplog.set_level(logging.DEBUG)
         front = make(UNIVERSITY)
         await come_in(front, db, "university", "wang", PASSWORDS["wang"])
         groups = {group.name for group in orm.User.find(db, "wang").groups}
@@ -308,6 +309,12 @@ class TestStayingIn:
         finally:
             slapd.start()
         assert down.value.status_code == 503
+        asked = caplog.text.count("university is asked")
+        assert await front.refresh_user(orm.User.find(db, "wang"), Request(db)) is True
+        assert caplog.text.count("university is asked") == asked > 0, "who is in does not wait for another try"
+        await come_in(front, db, "university", "ada", PASSWORDS["ada"])
+        assert await front.refresh_user(orm.User.find(db, "wang"), Request(db)) is True
+        assert caplog.text.count("university is asked") == asked + 2, "it answers again"
         assert {group.name for group in orm.User.find(db, "wang").groups} == groups != set()
         assert "wang stays signed in" in caplog.text
 

@@ -9,6 +9,7 @@ neither maps groups nor looks again at those who are signed in.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -33,6 +34,8 @@ THREADS = 16
 MAX_UNDER_WAY = 128
 PATIENCE = 4
 """Times `timeout` that a person waits at most, whatever the servers do."""
+SPARED_FOR_S = 60.0
+"""After no answer nobody who is signed in waits for another try for so long; who signs in does."""
 MAX_TYPED = 256
 
 DOWN = N_("{label}: the directory does not answer at the moment. Try again in a few minutes.")
@@ -60,6 +63,7 @@ class LdapAuthenticator(Method, LDAPAuthenticator):
         self.directory = Directory(self.method, password, dict(self.tls_kwargs))
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix=f"ldap-{self.name}")
         self._under_way: set[Future[Any]] = set()
+        self._last_silence = float("-inf")
 
     def check_allow_config(self) -> None:
         """What an admin should know at start."""
@@ -104,7 +108,7 @@ class LdapAuthenticator(Method, LDAPAuthenticator):
 
     async def refresh_user(self, user: Any, handler: Any = None) -> dict[str, Any] | bool:
         """The person as they are now; out where they are gone or locked, in where nobody answers."""
-        if not self.directory.can_look_again:
+        if not self.directory.can_look_again or time.monotonic() - self._last_silence < SPARED_FOR_S:
             return True
         subject = await self.front.look(self.front.identities.subject_of, user.name)
         look_up = self.directory.look_up
@@ -171,7 +175,13 @@ class LdapAuthenticator(Method, LDAPAuthenticator):
         self._under_way.add(asked)
         asked.add_done_callback(self._under_way.discard)
         self.log.debug("%s is asked (%d questions under way)", self.name, len(self._under_way))
-        return await asyncio.wait_for(asyncio.wrap_future(asked), PATIENCE * self.method.timeout)
+        try:
+            answer = await asyncio.wait_for(asyncio.wrap_future(asked), PATIENCE * self.method.timeout)
+        except (DirectoryDown, asyncio.TimeoutError):
+            self._last_silence = time.monotonic()
+            raise
+        self._last_silence = float("-inf")
+        return answer
 
 
 class _Busy(Exception):
