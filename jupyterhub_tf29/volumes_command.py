@@ -9,6 +9,7 @@ from typing import Any
 
 import docker
 
+from .audit.at_once import admin_action
 from .cli import CommandError
 from .settings import Paths, load_settings
 from .spawner import labels
@@ -84,4 +85,5 @@ def _remove(client: Any, name: str, args: argparse.Namespace) -> int:
             raise CommandError(f"the volume {args.volume} is in use: stop its user's servers first") from None
         raise
     print(f"Deleted {args.volume}.")
+    admin_action("volume-remove", name=volume["Labels"].get(labels.USER), volume=args.volume)
     return 0

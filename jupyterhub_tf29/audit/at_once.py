@@ -8,6 +8,7 @@ from typing import Any
 from ..settings import Paths, load_settings
 from ..yamlfile import ConfigError
 from .event import as_line, make_event
+from .trail import at_the_terminal
 from .writer import append
 
 
@@ -23,3 +24,9 @@ def record_at_once(paths: Paths, event: str, **fields: Any) -> bool:
         print(f"The audit trail {paths.audit} could not be written: {error.strerror}", file=sys.stderr)
         return False
     return True
+
+
+def admin_action(action: str, **fields: Any) -> bool:
+    """An admin did something at the terminal; `action` in a word or two, `fields` of whom and what it is about."""
+    whom = {"outcome": "success", "action": action, "actor": at_the_terminal()}
+    return record_at_once(Paths.from_environment(), "admin-action", **whom, **fields)

@@ -10,6 +10,7 @@ import argparse
 import json
 from collections.abc import Callable
 
+from ..audit.at_once import admin_action
 from ..cli import CommandError
 from ..settings import Paths, load_settings
 from .errors import AccountError
@@ -41,6 +42,8 @@ def run(args: argparse.Namespace) -> int:
             store.close()
     except AccountError as error:
         raise CommandError(str(error)) from error
+    if args.verb != "list":
+        admin_action(f"name-{args.verb}", name=args.name)
     return 0
 
 

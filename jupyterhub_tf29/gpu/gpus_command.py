@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ..audit.at_once import admin_action
 from ..units import parse_duration
 from .terminal import SHORT, broker, chosen, in_from_now, print_json, print_table, server_of
 
@@ -35,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
             uuid = chosen(asked.get("/v1/devices")["devices"], "uuid", args.uuid, "GPU")["uuid"]
             body = {"reason": args.reason} if args.action == "drain" else {}
             asked.post(f"/v1/devices/{uuid}/{args.action}", **body)
+            admin_action(f"gpu-{args.action}", gpus=[uuid], **body)
             print(f"{uuid} takes nobody new now." if args.action == "drain" else f"{uuid} is back in service.")
         else:
             _change_claim(asked, args)
@@ -50,6 +52,8 @@ def _change_claim(asked: Any, args: argparse.Namespace) -> None:
     else:
         asked.post(path, reason=args.reason)
         print(f"The server of {server_of(claim)} is being stopped.")
+    gpus = [device["uuid"] for device in claim["devices"]]
+    admin_action(f"gpu-{args.action}", name=claim["user"], server=claim["server"], gpus=gpus)
 
 
 def _show(found: dict[str, Any], as_json: bool) -> None:

@@ -6,6 +6,7 @@ import argparse
 import time
 from typing import Any
 
+from ..audit.at_once import admin_action
 from .request import Request
 from .terminal import SHORT, broker, chosen, lasting, print_json, print_table, server_of
 
@@ -39,6 +40,8 @@ def run(args: argparse.Namespace) -> int:
         else:
             asked.delete(f"/v1/tickets/{ticket['id']}")
             print(f"{server_of(ticket)} waits no more.")
+        if args.action in ("move", "cancel"):
+            admin_action(f"line-{args.action}", name=ticket["user"], server=ticket["server"])
     return 0
 
 
