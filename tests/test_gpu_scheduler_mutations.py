@@ -47,7 +47,7 @@ RULES = {
     "an admin's word": (FAULTS, "order", "line.insert(max(0, (ticket.place or 1) - 1), ticket)", "line.append(ticket)"),
     # backfill
     "nobody delays the head": (PLAIN, "backfill", "other += wanted[: head.spare]", "other += wanted"),
-    "a lease that outlasts the head's moment": (PLAIN, "backfill", "min(whole, head.at)", "whole"),
+    "a lease that outlasts the head's moment": (PLAIN, "backfill", "min(whole, head.by)", "whole"),
     "the head's spare units are used up": (PLAIN, "backfill", "self.spare -= 1", "pass"),
     "others may pass": (PLAIN, "backfill", "if head is not None and not room.policy.backfill:", "if head is not None:"),
     "nobody passes where the policy says so": (Setting(backfill=False), "backfill", "not room.policy.backfill", "False"),
@@ -77,7 +77,7 @@ RULES = {
     "a window's head start": (WINDOWS, "room", "return start - lead_s", "return start"),
     "as many as the window keeps": (WINDOWS, "reserve", "chosen = able[: one.gpus]", "chosen = able[: one.gpus - 1]"),
     "the model that the window keeps": (WINDOWS, "reserve", "return one.model is None or is_model(unit.model, one.model)", "return True"),
-    "what others have is not kept": (WINDOWS, "reserve", "end > begins and one.group not in groups for", "False for"),
+    "what others have is not kept": (WINDOWS, "reserve", "(end > begins or is_open) and one.group not in groups for", "False for"),
     "the window's group may": (WINDOWS, "grants", "if mine and shape not in self._none_kept and", "if False and"),
     "a lease in a window ends with it": (WINDOWS, "grants", "self.now + allowance.lease_s, window_end, until)", "self.now + allowance.lease_s, until)"),
     "no-shows are released": (WINDOWS, "windows", "and one.no_show_at <= now", "and one.end <= now"),

@@ -273,7 +273,7 @@ def test_estimates_follow_the_ends_of_leases():
     )
     line = decide(state, NOW).line
     waits = [entry.estimate_s for entry in line]
-    assert waits[:3] == [HOUR, 2 * HOUR, HOUR + 4 * HOUR + 30]
+    assert waits[:3] == [HOUR + 30, 2 * HOUR + 30, HOUR + 4 * HOUR + 60]
     assert waits[3] is None
 
 

@@ -40,9 +40,9 @@ def fitting(request: Request, state: State) -> list[Unit]:
 
 
 def end_of(holding: Holding, now: float, drain_s: float) -> float:
-    """When it is over, as far as one can tell."""
-    over = holding.state == "draining" or holding.lease_end <= now
-    return now + drain_s if over else holding.lease_end
+    """When its units are free, as far as one can tell."""
+    late = holding.state == "draining" or holding.lease_end + drain_s <= now
+    return (now if late else holding.lease_end) + drain_s
 
 
 def has_room(unit: Unit, request: Request, there: Sequence[Holding]) -> bool:

@@ -52,8 +52,7 @@ class Watch:
             self.heads += 1
             return
         assert decisions.head_at is not None
-        slack = state.policy.leases.drain_s  # a lease that ends at this very moment still has to drain
-        assert decisions.head_at <= self.promised + slack + EPS, "the head's moment moved away"
+        assert decisions.head_at <= self.promised + EPS, "the head's moment moved away"
         self.promised = min(self.promised, decisions.head_at)
 
     def _starvation(self, world: World, state: State, decisions: Decisions) -> None:

@@ -16,29 +16,33 @@ from .room import Room, Slot
 class Head:
     """The reservation of whoever is first in line and cannot start yet."""
 
-    def __init__(self, ticket_id: str, request: Request, at: float, serving: set[int], spare: int) -> None:
+    def __init__(
+        self, ticket_id: str, request: Request, at: float, by: float, serving: set[int], spare: int
+    ) -> None:
         self.ticket_id = ticket_id
         self.request = request
         self.at = at
         """When it starts at the latest."""
+        self.by = by
+        """Leases that end by then are out of its way: their servers have time to stop."""
         self.serving = serving
         """Indices of the slots that have room for it then."""
         self.spare = spare
         """How many of those it does not need."""
 
     def costs(self, slot: Slot, share_mib: int | None) -> int:
-        """1 if a lease that lasts beyond `at` on this slot takes from the head one that would serve it, else 0."""
+        """1 if a lease that lasts beyond `by` on this slot takes from the head one that would serve it, else 0."""
         if slot.index not in self.serving:
             return 0
         wanted = self.request.share_mib
         if wanted is None or share_mib is None:
             return 1
-        held = sum(slot.unit.usable_mib if mib is None else mib for end, mib, _ in slot.takes if end > self.at)
+        held = sum(slot.unit.usable_mib if mib is None else mib for end, mib, _ in slot.takes if end > self.by)
         return 0 if slot.unit.usable_mib - held - share_mib >= wanted else 1
 
     def note(self, slots: Sequence[Slot], share_mib: int | None, lease_end: float) -> None:
         """A lease was granted on `slots`; call before they are taken."""
-        if lease_end <= self.at:
+        if lease_end <= self.by:
             return
         for slot in slots:
             if self.costs(slot, share_mib):
@@ -79,7 +83,7 @@ def reserve(
     if at + lease_s > sight:
         return None
     serving = {slot.index for (slot, _), moment in zip(ready, moments, strict=True) if moment <= at}
-    return Head(ticket_id, request, at, serving, len(serving) - request.count)
+    return Head(ticket_id, request, at, at - room.drain_s, serving, len(serving) - request.count)
 
 
 def terms(
@@ -98,7 +102,7 @@ def terms(
     whole = _longest(limits, count)
     if head is None:
         return Terms(whole, "window")
-    until = max(_longest(_beside(limits, share_mib, head), count), min(whole, head.at))
+    until = max(_longest(_beside(limits, share_mib, head), count), min(whole, head.by))
     return Terms(until, "window" if until >= whole else "head")
 
 
@@ -117,7 +121,7 @@ def able(
     """
     limits = _limits([slot for slot in slots if slot.has_room(request.share_mib)], groups, room)
     limits = [(limit, slot) for limit, slot in limits if limit >= lease_end]
-    if head is not None and lease_end > head.at:
+    if head is not None and lease_end > head.by:
         limits = _beside(limits, request.share_mib, head)
     if request.share_mib is None and len(limits) > request.count:
         limits.sort(key=lambda pair: pair[0])

@@ -176,7 +176,7 @@ class _Plan:
 
 
 def _pieces(slot: Slot, now: float) -> Pieces:
-    known = [(end, mib) for end, mib, _ in slot.takes if mib is not None]
+    known = [(end + slot.drain_s, mib) for end, mib, _ in slot.takes if mib is not None]
     if slot.free_mib > 0:
         known.append((now, slot.free_mib))
     return sorted(known)

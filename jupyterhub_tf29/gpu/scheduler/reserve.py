@@ -97,7 +97,8 @@ def _is_able(slot: Slot, one: Occurrence, room: Room) -> bool:
     if any(start < one.end and end > one.start for start, end, _ in slot.kept_for):
         return False
     begins = max(one.start - room.policy.windows.lead_s, room.now)
-    return not any(end > begins and one.group not in groups for end, _, groups in slot.takes)
+    is_open = begins <= room.now  # then whoever is on it now is in the way, however soon they go
+    return not any((end > begins or is_open) and one.group not in groups for end, _, groups in slot.takes)
 
 
 def _preference(slot: Slot, one: Occurrence) -> tuple[int, float, int]:

@@ -18,10 +18,12 @@ Interval = tuple[float, float, str]
 class Slot:
     """One unit, who is on it and until when."""
 
-    __slots__ = ("free_mib", "index", "kept_for", "shared", "takes", "unit")
+    __slots__ = ("drain_s", "free_mib", "index", "kept_for", "shared", "takes", "unit")
 
-    def __init__(self, index: int, unit: Unit) -> None:
+    def __init__(self, index: int, unit: Unit, drain_s: float) -> None:
         self.index = index
+        self.drain_s = drain_s
+        """From the end of a lease until the unit is free."""
         self.unit = unit
         self.free_mib = unit.usable_mib
         """What a further share could have; 0 where the unit is held whole."""
@@ -56,12 +58,13 @@ class Slot:
         if self.has_room(share_mib):
             return now
         if share_mib is None:
-            return self.takes[0][0] if len(self.takes) == 1 else max(end for end, _, _ in self.takes)
+            last = self.takes[0][0] if len(self.takes) == 1 else max(end for end, _, _ in self.takes)
+            return last + self.drain_s
         free = self.unit.usable_mib - sum(self.unit.usable_mib if mib is None else mib for _, mib, _ in self.takes)
         for end, mib, _ in sorted(self.takes, key=lambda take: take[0]):
             free += self.unit.usable_mib if mib is None else mib
             if free >= share_mib:
-                return end
+                return end + self.drain_s
         return float("inf")  # larger than the unit; pools leave such units out
 
     def lease_limit(self, groups: tuple[str, ...], now: float, lead_s: float) -> float:
@@ -95,7 +98,8 @@ class Room:
         self.now = now
         self.policy = state.policy
         self.links = state.links
-        self.slots = [Slot(index, unit) for index, unit in enumerate(state.units)]
+        self.drain_s = state.policy.leases.drain_s
+        self.slots = [Slot(index, unit, self.drain_s) for index, unit in enumerate(state.units)]
         self.by_uuid = {unit.uuid: slot for unit, slot in zip(state.units, self.slots, strict=True)}
         self._cut = {unit.parent for unit in state.units if unit.parent is not None}
         self._pools: dict[PoolKey, list[Slot]] = {}
@@ -103,10 +107,10 @@ class Room:
         self._fitting: dict[str, set[int]] = {}
         self._large: dict[str, list[Slot]] = {}
         self._neighbours: dict[str, dict[str, int]] | None = None
-        drained = now + state.policy.leases.drain_s
         for holding in state.holdings:
-            going = holding.state == "draining" or holding.lease_end <= now
-            end = drained if going else holding.lease_end
+            # for as long as a server needs to stop, its end stays where it was; after that nobody can tell
+            late = holding.lease_end + self.drain_s <= now
+            end = now if late or holding.state == "draining" else holding.lease_end
             for uuid in holding.uuids:
                 slot = self.by_uuid.get(uuid)
                 if slot is not None:
