@@ -10,9 +10,8 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urljoin
 
-from jupyterhub.utils import url_path_join
+from jupyterhub.utils import get_browser_protocol, url_path_join
 from oauthenticator.oauth2 import OAuthenticator
 from traitlets import Bool
 
@@ -83,10 +82,9 @@ class OAuthWay(Method, OAuthenticator):
         """Where the provider sends people back to, as it was told when this hub was registered there."""
         if self.oauth_callback_url:
             return self.oauth_callback_url
-        public = handler.settings.get("public_url")
-        own = f"{public.scheme}://{public.netloc}" if public else handler.request.full_url()
-        path = url_path_join(handler.hub.base_url, "login", self.name, "oauth_callback")
-        return urljoin(own, path)
+        public, request = handler.settings.get("public_url"), handler.request
+        scheme, host = (public.scheme, public.netloc) if public else (get_browser_protocol(request), request.host)
+        return f"{scheme}://{host}" + url_path_join(handler.hub.base_url, "login", self.name, "oauth_callback")
 
     # the provider's own class
 
