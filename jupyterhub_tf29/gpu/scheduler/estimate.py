@@ -76,7 +76,18 @@ class _Plan:
         else:
             taken = queue[: request.count]
             at = taken[-1][0]
-        self._hold_all(queue, taken, at + lease_s + self.drain_s)
+        until = at + lease_s + self.drain_s
+        alone = len(self.queues) == 1 and not self.windows  # then they are its first, and in no other
+        if alone:
+            del queue[: request.count]
+        for _, index in taken:
+            if index in self.pieces:
+                self._cut(index, [])
+            if alone:
+                self.free_at[index] = until
+                insort(queue, (until, index))
+            else:
+                self._hold(index, until)
         return at
 
     def _around_windows(
@@ -122,20 +133,6 @@ class _Plan:
         return slot.start_from(groups, at, lease_s, self.lead_s) if slot.kept_for else at
 
     # -- keeping the books -----------------------------------------------------------------------------------
-
-    def _hold_all(self, queue: Queue, taken: Queue, until: float) -> None:
-        """These entries of `queue` are taken whole until then."""
-        alone = len(self.queues) == 1 and not self.windows  # then they are its first, and in no other
-        if alone:
-            del queue[: len(taken)]
-        for _, index in taken:
-            if index in self.pieces:
-                self._cut(index, [])
-            if alone:
-                self.free_at[index] = until
-                insort(queue, (until, index))
-            else:
-                self._hold(index, until)
 
     def _hold(self, index: int, until: float) -> None:
         """Somebody is on this unit until then."""

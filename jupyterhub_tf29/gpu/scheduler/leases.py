@@ -6,7 +6,7 @@ slept through the time for it still warns first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ..request import Request
@@ -27,10 +27,15 @@ _MANY = ""
 class Wanted:
     """Who waits for which units."""
 
-    def __init__(self, waiting: Iterable[Waiting], room: Room) -> None:
+    def __init__(self, waiting: Sequence[Waiting], room: Room) -> None:
         self._room = room
+        self._waiting = waiting
+        self._by_slot: dict[int, set[str]] | None = None
+
+    def _look(self) -> dict[int, set[str]]:
+        """Who waits for each slot; only made when somebody's claim depends on it."""
         by_pool: dict[tuple[object, ...], tuple[Request, str]] = {}
-        for ticket, _, in_turn in waiting:
+        for ticket, _, in_turn in self._waiting:
             if in_turn:
                 pool = ticket.request.pool
                 known = by_pool.get(pool)
@@ -38,13 +43,16 @@ class Wanted:
                     by_pool[pool] = (ticket.request, ticket.user)
                 elif known[1] is not _MANY and known[1] != ticket.user:
                     by_pool[pool] = (ticket.request, _MANY)
-        self._by_slot: dict[int, set[str]] = {}
+        by_slot: dict[int, set[str]] = {}
         for request, user in by_pool.values():
-            for slot in room.in_service(request):
-                self._by_slot.setdefault(slot.index, set()).add(user)
+            for slot in self._room.in_service(request):
+                by_slot.setdefault(slot.index, set()).add(user)
+        return by_slot
 
     def by_others(self, holding: Holding) -> bool:
         """Whether somebody else waits for their turn on a unit of this claim."""
+        if self._by_slot is None:
+            self._by_slot = self._look()
         for uuid in holding.uuids:
             slot = self._room.by_uuid.get(uuid)
             if slot is not None and self._by_slot.get(slot.index, set()) - {holding.user}:
