@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ssl
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import requests
 import yaml
 from pydantic import ValidationError
 from traitlets.config import Config
@@ -12,7 +16,7 @@ from traitlets.config import Config
 from jupyterhub_tf29.audit import trail
 from jupyterhub_tf29.front.authority import ensure_self_signed, server_pair
 from jupyterhub_tf29.front.configure import configure_front
-from jupyterhub_tf29.front.ourselves import front_url, local_url
+from jupyterhub_tf29.front.ourselves import front_context, front_url, local_url, session_to_front
 from jupyterhub_tf29.front.tls import HSTS, check_pair
 from jupyterhub_tf29.proxy import FRONT, REDIRECT, static_config, write_certificate
 from jupyterhub_tf29.settings import Paths, Settings
@@ -146,3 +150,31 @@ def test_how_this_machine_comes_to_its_own_front():
     assert front_url(behind) == "https://hub.example.edu"
     ours = settings(front={"url": "https://hub.example.edu"}, tls={"mode": "self-signed"})
     assert front_url(ours) == "https://127.0.0.1:8000"
+
+
+def test_our_own_certificate_is_believed_and_nobody_elses(paths, tmp_path):
+    served, other = paths.tls, tmp_path / "other"
+    for folder in (served, other):
+        ensure_self_signed(folder, ["hub.example.edu"], "Trial")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(server_pair(served).certificate, server_pair(served).key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    port = server.server_port
+    ours = settings(listen={"port": port}, tls={"mode": "self-signed"})
+    theirs = Paths(config=tmp_path, state=tmp_path / "elsewhere", logs=tmp_path)
+    theirs.state.mkdir()
+    other.rename(theirs.tls)
+    try:
+        with session_to_front(front_context(ours, paths)) as session:
+            assert session.get(local_url(ours), timeout=10).status_code == 501
+        with session_to_front(front_context(ours, theirs)) as session, pytest.raises(requests.exceptions.SSLError):
+            session.get(local_url(ours), timeout=10)
+        with (
+            session_to_front(ssl.create_default_context()) as session,
+            pytest.raises(requests.exceptions.SSLError),
+        ):
+            session.get(local_url(ours), timeout=10)
+    finally:
+        server.shutdown()

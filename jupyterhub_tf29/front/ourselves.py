@@ -33,12 +33,13 @@ def front_url(settings: Settings) -> str:
 
 
 def front_context(settings: Settings, paths: Paths) -> ssl.SSLContext | None:
-    """How to speak TLS to `front_url`: our own certificate alone is believed. None: as usual.
+    """How to speak TLS to `front_url`; None where that is plain HTTP.
 
-    Raises ConfigError where there is no certificate.
+    Of our own proxy our own certificate alone is believed; of another one, what this machine's authorities have
+    signed for its name. Raises ConfigError where there is no certificate.
     """
     if settings.tls.mode == "off":
-        return None
+        return ssl.create_default_context() if urlsplit(front_url(settings)).scheme == "https" else None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False  # 127.0.0.1 is in no public certificate; the key is the proof
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -46,13 +47,20 @@ def front_context(settings: Settings, paths: Paths) -> ssl.SSLContext | None:
     return context
 
 
-class _OwnFront(HTTPAdapter):
+class _ByContext(HTTPAdapter):
+    """Believes whom its context believes; requests would add the authorities that it brings along."""
+
     def __init__(self, context: ssl.SSLContext) -> None:
         self._context = context
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs, ssl_context=self._context, assert_hostname=False)
+        if not self._context.check_hostname:
+            kwargs["assert_hostname"] = False
+        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
+
+    def cert_verify(self, *args: Any, **kwargs: Any) -> None:
+        """The context does it."""
 
 
 def session_to_front(context: ssl.SSLContext | None) -> requests.Session:
@@ -60,5 +68,5 @@ def session_to_front(context: ssl.SSLContext | None) -> requests.Session:
     session = requests.Session()
     session.trust_env = False
     if context is not None:
-        session.mount("https://", _OwnFront(context))
+        session.mount("https://", _ByContext(context))
     return session
