@@ -108,7 +108,10 @@ class LdapAuthenticator(Method, LDAPAuthenticator):
 
     async def refresh_user(self, user: Any, handler: Any = None) -> dict[str, Any] | bool:
         """The person as they are now; out where they are gone or locked, in where nobody answers."""
-        if not self.directory.can_look_again or time.monotonic() - self._last_silence < SPARED_FOR_S:
+        if not self.directory.can_look_again:
+            return True
+        if time.monotonic() - self._last_silence < SPARED_FOR_S:
+            self.log.debug("%s gave no answer just now, %s stays signed in", self.name, user.name)
             return True
         subject = await self.front.look(self.front.identities.subject_of, user.name)
         look_up = self.directory.look_up
