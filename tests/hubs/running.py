@@ -115,7 +115,7 @@ class RunningHub:
             self._proxy = self._run("proxy")
         self.start_hub()
 
-    def start_hub(self, timeout: float = 60) -> None:
+    def start_hub(self, timeout: float = 150) -> None:
         self.launch_hub()
         self.wait_for_hub(timeout)
 
@@ -123,7 +123,7 @@ class RunningHub:
         """Start the Hub and wait for nothing."""
         self._hub = self._run("hub")
 
-    def wait_for_hub(self, timeout: float = 60) -> None:
+    def wait_for_hub(self, timeout: float = 150) -> None:
         wait_until(self._answers, "the Hub answers through the proxy", timeout)
 
     def kill9_hub(self) -> None:
