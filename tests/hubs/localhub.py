@@ -108,7 +108,7 @@ def local_hub(
         )
     hub = LocalHub(f"http://127.0.0.1:{port}/hub", folder)
     try:
-        wait_until(lambda: _answers(hub, process), f"the hub answers; {folder}/hub.log", timeout=60)
+        wait_until(lambda: _answers(hub, process), f"the hub answers; {folder}/hub.log", timeout=150)
         yield hub
     finally:
         process.send_signal(signal.SIGTERM)
