@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler
+from jupyterhub.services.auth import HubOAuth
 from tornado.web import Application, RequestHandler, StaticFileHandler
 
 from ..i18n import in_language
@@ -34,13 +34,6 @@ API_ROUTES: list[tuple[str, type[RequestHandler]]] = [
 """Below api/v1/."""
 
 
-class OAuthCallback(HubOAuthCallbackHandler):
-    """The Hub sends browsers here that have just been recognised."""
-
-    def initialize(self, hub_auth: HubOAuth) -> None:
-        self.hub_auth = hub_auth
-
-
 class Static(StaticFileHandler):
     """Our script and style sheet; no secrets."""
 
@@ -59,7 +52,7 @@ def make_application(settings: Settings, feed: Feed, hub_auth: HubOAuth, cookie_
         (f"{prefix}live", pages.Live, known),
         (f"{prefix}why/{_ID}", pages.Why, known),
         (f"{prefix}usage", pages.UsagePage, known),
-        (f"{prefix}oauth_callback", OAuthCallback, {"hub_auth": hub_auth}),
+        (f"{prefix}oauth_callback", pages.OAuthCallback, known),
         (f"{prefix}static/(.*)", Static, {"path": str(HERE / "static")}),
         (f"{prefix}metrics", api.Metrics, known),
         *((f"{prefix}api/v1/{path}", handler, known) for path, handler in API_ROUTES),

@@ -38,6 +38,8 @@ class ConsoleHandler(HubOAuthenticated, RequestHandler):
     person: Person
     in_browser: bool = False
     """Whether the person came with this service's cookie, not with a token of their own."""
+    _recognised: dict[str, Any] | None = None
+    """What the Hub said of the token."""
     token_id: str = ""
     """Of that token, as the Hub's token page has it."""
     anybody_may: ClassVar[bool] = False
@@ -58,7 +60,7 @@ class ConsoleHandler(HubOAuthenticated, RequestHandler):
             self.nobody()
             return
         self.in_browser = not getattr(self, "_token_authenticated", False)
-        self._hub_auth_user_cache = model
+        self._recognised = model
         self.token_id = str(model.get("token_id") or "")
         self.person = person_from_model(model, in_browser=self.in_browser)
         if not self.is_allowed(model):
@@ -92,7 +94,7 @@ class ConsoleHandler(HubOAuthenticated, RequestHandler):
 
     def get_current_user(self) -> Any:
         """What `prepare` found; the stock way blocks."""
-        return getattr(self, "_hub_auth_user_cache", None)
+        return self._recognised
 
     async def _ask_the_hub(self) -> dict[str, Any] | None:
         try:

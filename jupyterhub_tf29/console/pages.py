@@ -8,12 +8,14 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from jupyterhub.services.auth import HubOAuthCallbackHandler
 from markupsafe import Markup
 from tornado.iostream import StreamClosedError
 
 from ..gpu.words import duration_in_words, memory_in_words
+from ..i18n import N_
 from . import usage, views, words
-from .base import PageHandler
+from .base import PageHandler, Refused
 from .snapshot import Snapshot
 from .sparkline import HEIGHT, WIDTH, Sparkline, sparkline
 from .stream import EventStream
@@ -178,6 +180,27 @@ class Why(Fragment):
         told = await self.feed.broker.explain(ticket_id)
         told = views.explanation(told, self.person, self.settings["names"])
         self.page("part_why.html", told=told, **self.values(await self.feed.current()))
+
+
+class OAuthCallback(PageHandler):
+    """The Hub sends browsers here that it has just recognised; JupyterHub's own handler does the work."""
+
+    anybody_may = True
+
+    async def prepare(self) -> None:
+        await super().prepare()
+        # who comes twice is signed in already, and is let through
+        self._recognised = await self._ask_the_hub()
+
+    async def get(self) -> None:
+        await HubOAuthCallbackHandler.get(self)
+
+    def explain(self, status: int, error: BaseException | None) -> tuple[str, str]:
+        if status < 500 and not isinstance(error, Refused):
+            return "sign-in", self._(
+                N_("You could not be recognised: that took too long. Please open the page again.")
+            )
+        return super().explain(status, error)
 
 
 class UsagePage(PageHandler):

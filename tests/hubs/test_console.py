@@ -138,6 +138,15 @@ def test_nobody_is_sent_to_the_sign_in_and_comes_back(hub, broker, person):
     assert person.page().url == hub.url + PAGE, "signed in to the Hub, nothing more is asked"
 
 
+def test_a_sign_in_that_was_not_begun_here_is_refused_in_words(hub, broker):
+    for query in ("", "?code=made-up", "?code=made-up&state=made-up", "?error=access_denied"):
+        answer = get(hub, f"{PAGE}oauth_callback{query}")
+        assert answer.status_code in (400, 403), query
+        assert "You could not be recognised" in words(answer.text), query
+        assert answer.headers["X-Frame-Options"] == "DENY"
+        assert "made-up" not in answer.text
+
+
 def test_programs_without_a_token_get_401_in_words_and_no_page(hub, broker):
     for path in ("devices", "claims", "line", "usage", "events", "history", "overview", ""):
         answer = get(hub, API + path)
