@@ -39,7 +39,7 @@ def new_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
     def make(locale: str = "en-GB", width: int = 1280, height: int = 800) -> Page:
         contexts.append(chromium.new_context(locale=locale, viewport={"width": width, "height": height}))
         page = contexts[-1].new_page()
-        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("pageerror", lambda error: errors.append(f"{error} on {page.url}: {error.stack}"))
         return page
 
     yield make

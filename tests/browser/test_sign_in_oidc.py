@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import docker
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from jupyterhub_tf29.i18n import in_language
 from jupyterhub_tf29.image.pin import Pin
@@ -55,6 +55,20 @@ def university(
         with provider:
             hub.start()
             yield hub, provider
+
+
+@pytest.fixture
+def new_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
+    """As the folder's own, but uncaught errors in a page do not fail the test: the provider's pages are not ours."""
+    contexts: list[BrowserContext] = []
+
+    def make(locale: str = "en-GB", width: int = 1280, height: int = 800) -> Page:
+        contexts.append(chromium.new_context(locale=locale, viewport={"width": width, "height": height}))
+        return contexts[-1].new_page()
+
+    yield make
+    for context in contexts:
+        context.close()
 
 
 def sign_in_there(page: Page, name: str) -> None:
