@@ -59,7 +59,7 @@ def university(
 
 @pytest.fixture
 def new_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
-    """As the folder's own, but uncaught errors in a page do not fail the test: the provider's pages are not ours."""
+    """As the folder's own, but uncaught errors in pages do not fail the test: the provider's are not ours."""
     contexts: list[BrowserContext] = []
 
     def make(locale: str = "en-GB", width: int = 1280, height: int = 800) -> Page:
