@@ -12,16 +12,16 @@ HELD = Reason("held", {})
 
 def impossible(request: Request, room: Room) -> Reason | None:
     """Why it cannot start however long it waits: there is no such unit, or too few; or they are out of service."""
+    serving = len(room.serving(request))
+    if serving >= request.count:
+        return None
     fitting = room.pool(request)
     if request.share_mib is not None:
         fitting = [slot for slot in fitting if slot.unit.usable_mib >= request.share_mib]
     asked = {"request": request.to_json(), "count": request.count, "total": len(fitting)}
     if len(fitting) < request.count:
         return Reason("never", asked)
-    serving = len(room.serving(request))
-    if serving < request.count:
-        return Reason("out-of-service", {**asked, "serving": serving})
-    return None
+    return Reason("out-of-service", {**asked, "serving": serving})
 
 
 def waits(request: Request, groups: tuple[str, ...], found: Terms, room: Room, head: Head | None) -> Reason:
