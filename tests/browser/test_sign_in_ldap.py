@@ -15,6 +15,7 @@ from tests.browser.steps import PATIENCE_MS, run_in_a_notebook
 from tests.directory.slapd import Slapd
 from tests.directory.university import GROUPS, PASSWORDS, PEOPLE, SEARCH_DN, SEARCH_PASSWORD, dn_of
 from tests.hubs.running import RunningHub
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.hub, pytest.mark.image]
 
@@ -83,6 +84,11 @@ def row(page: Page, name: str) -> Locator:
     return page.get_by_test_id("user-row-name").filter(has_text=name)
 
 
+def is_turned_away(page: Page, hub: RunningHub) -> bool:
+    page.goto(f"{hub.url}/hub/home")
+    return "/hub/login" in page.url
+
+
 def test_in_to_a_kernel_and_out_again(
     hub: RunningHub, slapd: Slapd, new_page: Callable[..., Page], shoot: Callable[[Page, str], None]
 ) -> None:
@@ -115,9 +121,7 @@ def test_in_to_a_kernel_and_out_again(
     sign_in(page, hub, UID)
     page.wait_for_url(re.compile("/hub/(spawn|home)|/user/"))
     slapd.remove_member("cs-students", dn_of(UID))
-    page.wait_for_timeout(2500)  # `refresh`
-    page.goto(f"{hub.url}/hub/home")
-    expect(page.locator("#login-method")).to_be_visible()
+    wait_until(lambda: is_turned_away(page, hub), "who left the group is out", timeout=60)
     sign_in(page, hub, UID)
     expect(page.locator("#login-error")).to_contain_text("You may not use this hub")
     shoot(page, "left-the-group")
