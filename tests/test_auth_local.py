@@ -98,7 +98,7 @@ class TestSignIn:
             for _ in range(4):
                 assert await sign_in(authenticator, attacker, name, OTHER) is None
             with pytest.raises(
-                web.HTTPError, match=r"Too many wrong passwords for this name\. Try again in \d s"
+                web.HTTPError, match=r"Too many wrong passwords\. Try again in \d s"
             ) as slow:
                 await sign_in(authenticator, attacker, name, GOOD)
             assert slow.value.status_code == 429

@@ -205,7 +205,7 @@ class Method(Authenticator):
         wait_s = self.throttle.attempt(f"{self.name}:{account}", address)
         if wait_s:
             self.log.warning("Sign-in from %s put off for %.0f s: too many wrong passwords", address, wait_s)
-            sentence = _("Too many wrong passwords for this name. Try again in {seconds} seconds.")
+            sentence = _("Too many wrong passwords. Try again in {seconds} seconds.")
             raise SignInRefused(429, sentence.format(seconds=int(wait_s) + 1), cause="throttled")
 
     def was_right(self, account: str, address: str) -> None:
