@@ -292,7 +292,7 @@ class TestTheCommand:
 def test_every_event_keeps_to_the_schema(trail):
     validator = jsonschema.Draft202012Validator(schema())
     events = trail.events()
-    assert len(events) > 20
+    assert events
     for event in events:
         validator.validate(event)
     times = [event["time"] for event in events]
