@@ -29,17 +29,7 @@ Pieces = list[tuple[float, int]]
 
 def estimates(waiting: Iterable[Waiting], room: Room) -> list[float | None]:
     """For each of those who wait, seconds until it has its units; None where it does not wait for its turn."""
-    plan = _Plan(room)
-    max_s, now = room.policy.leases.max_s, room.now
-    found: list[float | None] = []
-    for ticket, _, in_turn in waiting:
-        if in_turn:
-            lease_s = ticket.lease_s if ticket.lease_s < max_s else max_s
-            moment = plan.place(ticket.request, ticket.groups, lease_s)
-            found.append(moment - now if moment > now else 0.0)
-        else:
-            found.append(None)
-    return found
+    return _Plan(room).play(waiting)
 
 
 class _Plan:
@@ -64,6 +54,33 @@ class _Plan:
             if slot.takes and slot.shared:
                 self._cut(slot.index, _pieces(slot, room.now))
 
+    def play(self, waiting: Iterable[Waiting]) -> list[float | None]:
+        """One after the other. The usual case, whole units of one pool and no windows, is spelt out: it is hot."""
+        max_s, now, drain_s = self.room.policy.leases.max_s, self.room.now, self.drain_s
+        queues, pieces, free_at = self.queues, self.pieces, self.free_at
+        found: list[float | None] = []
+        for ticket, _, in_turn in waiting:
+            if not in_turn:
+                found.append(None)
+                continue
+            lease_s = ticket.lease_s if ticket.lease_s < max_s else max_s
+            request = ticket.request
+            queue = queues.get(request.pool)
+            if queue is None or self.windows or len(queues) > 1 or request.share_mib is not None:
+                at = self.place(request, ticket.groups, lease_s)
+            else:
+                taken = queue[: request.count]
+                del queue[: request.count]
+                at = taken[-1][0]
+                until = at + lease_s + drain_s
+                for _, index in taken:
+                    if index in pieces:
+                        self._cut(index, [])
+                    free_at[index] = until
+                    insort(queue, (until, index))
+            found.append(at - now if at > now else 0.0)
+        return found
+
     def place(self, request: Request, groups: tuple[str, ...], lease_s: float) -> float:
         """The moment at which it starts; its units are taken from then on."""
         queue = self.queues.get(request.pool)
@@ -77,17 +94,10 @@ class _Plan:
             taken = queue[: request.count]
             at = taken[-1][0]
         until = at + lease_s + self.drain_s
-        alone = len(self.queues) == 1 and not self.windows  # then they are its first, and in no other
-        if alone:
-            del queue[: request.count]
         for _, index in taken:
             if index in self.pieces:
                 self._cut(index, [])
-            if alone:
-                self.free_at[index] = until
-                insort(queue, (until, index))
-            else:
-                self._hold(index, until)
+            self._hold(index, until)
         return at
 
     def _around_windows(

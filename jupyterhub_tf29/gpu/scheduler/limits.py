@@ -47,6 +47,7 @@ class Allowances:
         self.any = _limits_anything(self._limits)
         self._users: dict[str, _Account] = {}
         self._groups: dict[str, _Account] = {group: _Account() for group in self._limits.groups}
+        self._bounds: dict[tuple[str, tuple[str, ...]], list[tuple[Limit, _Account, str | None]]] = {}
         self._limit_of: dict[tuple[str, tuple[str, ...]], Limit] = {}
         if self.any:
             self._count(state, now)
@@ -66,12 +67,7 @@ class Allowances:
         if not self.any:
             return FREE
         longest = float("inf")
-        limit = self._limit_for(user, groups)
-        judged: list[tuple[Limit, _Account, str | None]] = [(limit, self._account(user), None)]
-        judged += [
-            (self._limits.groups[name], self._groups[name], name) for name in groups if name in self._groups
-        ]
-        for bound, account, group in judged:
+        for bound, account, group in self._judged(user, groups):
             if bound.gpus is not None and account.held + weight > bound.gpus + _TINY:
                 return Allowance(0.0, self._refused("gpus", group, bound.gpus, account.held))
             if bound.gpu_hours is not None:
@@ -81,12 +77,23 @@ class Allowances:
                 longest = min(longest, left_s)
         return Allowance(longest, None)
 
+    def _judged(self, user: str, groups: tuple[str, ...]) -> list[tuple[Limit, _Account, str | None]]:
+        """The limits that apply to a user, with what counts for each; the group where it is one's."""
+        found = self._bounds.get((user, groups))
+        if found is None:
+            found = [(self._limit_for(user, groups), self._account(user), None)]
+            found += [
+                (self._limits.groups[name], self._groups[name], name) for name in groups if name in self._groups
+            ]
+            self._bounds[user, groups] = found
+        return found
+
     def more(self, user: str, groups: tuple[str, ...], weight: float) -> float:
         """By how many seconds a lease that is held already may grow."""
-        limit = self._limit_for(user, groups)
-        bounds = [(limit, self._account(user))]
-        bounds += [(self._limits.groups[name], self._groups[name]) for name in groups if name in self._groups]
-        left = [(bound.gpu_hours * HOUR - account.gpu_s) / weight for bound, account in bounds if bound.gpu_hours]
+        bounds = self._judged(user, groups)
+        left = [
+            (bound.gpu_hours * HOUR - account.gpu_s) / weight for bound, account, _ in bounds if bound.gpu_hours
+        ]
         return max(0.0, min(left, default=float("inf")))
 
     def note(self, user: str, groups: tuple[str, ...], weight: float, lease_s: float) -> None:
