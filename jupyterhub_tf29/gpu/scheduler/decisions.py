@@ -10,7 +10,7 @@ ReasonCode = Literal[
     # of a grant
     "free", "backfill", "window",
     # of a place in the line
-    "ahead", "units", "window-kept", "lease-window", "lease-hours", "would-delay", "no-backfill",
+    "units", "window-kept", "lease-window", "lease-hours", "would-delay", "no-backfill",
     "limit-gpus", "limit-hours", "limit-group-gpus", "limit-group-hours",
     "out-of-service", "never", "held",
     # of an extension
