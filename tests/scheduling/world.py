@@ -294,11 +294,11 @@ def fail(world: World) -> None:
 
 def reserve(world: World) -> None:
     """An admin makes a window that nobody knew of when leases were granted."""
-    if world.setting.windows and world.setting.faults and len(world.windows) < 4:
-        soon = datetime.datetime.fromtimestamp(world.now + 2 * HOUR, datetime.timezone.utc)
-        name, days = f"soon-{len(world.windows)}", (soon.weekday(),)
-        window = Window(name, "lab", 2, days, f"{soon:%H:%M}", HOUR, "UTC", last_day=f"{soon:%Y-%m-%d}")
-        world.windows = (*world.windows, window)
+    if world.setting.windows and world.setting.faults:
+        soon = datetime.datetime.fromtimestamp(world.now + HOUR, datetime.timezone.utc)
+        name, days = world.new_id("soon"), (soon.weekday(),)
+        window = Window(name, "lab", 2, days, f"{soon:%H:%M}", 3 * HOUR, "UTC", last_day=f"{soon:%Y-%m-%d}")
+        world.windows = (*world.windows[:2], *world.windows[2:][-1:], window)
 
 
 def put(world: World) -> None:
