@@ -8,7 +8,7 @@ import yaml
 from jupyterhub_tf29.auth.identity import IdentityStore
 from jupyterhub_tf29.cli import main
 from tests.directory.slapd import Slapd
-from tests.directory.university import GROUPS, PEOPLE, SEARCH_DN, SEARCH_PASSWORD, dn_of
+from tests.directory.university import SEARCH_PASSWORD, dn_of
 
 
 @pytest.fixture(scope="module")
@@ -20,17 +20,7 @@ def slapd(tmp_path_factory):
 @pytest.fixture
 def call(tmp_path, monkeypatch, capsys, slapd):
     """`call("directory", "ada")`: the exit code, and all that was printed."""
-    university = {
-        "type": "ldap",
-        "name": "university",
-        "servers": [slapd.ldaps],
-        "ca_file": str(slapd.authority.path),
-        "search_dn": SEARCH_DN,
-        "users": {"base": PEOPLE},
-        "groups": {"base": GROUPS},
-        "allowed_groups": ["gpu-users"],
-        "admin_groups": ["admins"],
-    }
+    university = slapd.block()
     blind = {"type": "ldap", "name": "blind", "servers": [slapd.ldaps], "bind_dn": "uid={username}"}
     secrets = tmp_path / "secrets"
     secrets.mkdir()

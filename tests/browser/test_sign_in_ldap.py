@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 from jupyterhub_tf29.image.pin import Pin
 from tests.browser.steps import PATIENCE_MS, run_in_a_notebook
 from tests.directory.slapd import Slapd
-from tests.directory.university import GROUPS, PASSWORDS, PEOPLE, SEARCH_DN, SEARCH_PASSWORD, dn_of
+from tests.directory.university import PASSWORDS, SEARCH_PASSWORD, dn_of
 from tests.hubs.running import RunningHub
 from tests.waiting import wait_until
 
@@ -39,18 +39,7 @@ def slapd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slapd]:
 def hub(
     slapd: Slapd, engine: docker.DockerClient, notebook_image: Pin, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningHub]:
-    university = {
-        "type": "ldap",
-        "name": "university",
-        "servers": [slapd.ldap],
-        "ca_file": str(slapd.authority.path),
-        "search_dn": SEARCH_DN,
-        "users": {"base": PEOPLE},
-        "groups": {"base": GROUPS},
-        "allowed_groups": ["gpu-users"],
-        "admin_groups": ["admins"],
-        "refresh": "2s",
-    }
+    university = slapd.block(servers=[slapd.ldap], refresh="2s")
     small = {"memory": "2G", "memory_guarantee": "256M", "cpus": 2, "processes": 1024, "shared_memory": "256M"}
     running = RunningHub(
         tmp_path_factory.mktemp("hub") / "ldap",

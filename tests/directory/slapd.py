@@ -122,6 +122,21 @@ class Slapd:
         )
         assert done.returncode == 0, done.stderr
 
+    def block(self, **more: object) -> dict[str, object]:
+        """Of `sign_in.methods` in hub.yaml: this directory, for students and admins; with `more` laid over it."""
+        return {
+            "type": "ldap",
+            "name": "university",
+            "servers": [self.ldaps],
+            "ca_file": str(self.authority.path),
+            "search_dn": university.SEARCH_DN,
+            "users": {"base": university.PEOPLE},
+            "groups": {"base": university.GROUPS},
+            "allowed_groups": ["gpu-users"],
+            "admin_groups": ["admins"],
+            **more,
+        }
+
     def add_member(self, group: str, dn: str) -> None:
         self._change_member(group, "add", dn)
 

@@ -20,7 +20,7 @@ from tests.cheap import CHEAP
 from tests.directory.answers import silent_server
 from tests.directory.injections import PAYLOADS
 from tests.directory.slapd import Slapd
-from tests.directory.university import GROUPS, PASSWORDS, PEOPLE, SEARCH_DN, SEARCH_PASSWORD, dn_of
+from tests.directory.university import GROUPS, PASSWORDS, PEOPLE, SEARCH_PASSWORD, dn_of
 from tests.hubs.browser import Browser, words
 from tests.hubs.localhub import LocalHub, local_hub
 from tests.waiting import wait_until
@@ -55,20 +55,7 @@ def slapd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slapd]:
 
 def university(slapd: Slapd, **block: Any) -> dict[str, Any]:
     """The directory's block in hub.yaml."""
-    return {
-        "type": "ldap",
-        "name": "university",
-        "servers": [slapd.ldaps],
-        "ca_file": str(slapd.authority.path),
-        "search_dn": SEARCH_DN,
-        "users": {"base": PEOPLE},
-        "groups": {"base": GROUPS},
-        "allowed_groups": ["gpu-users"],
-        "admin_groups": ["admins"],
-        "refresh": 1,
-        "timeout": 2,
-        **block,
-    }
+    return slapd.block(**{"refresh": 1, "timeout": 2, **block})
 
 
 def put_secret(folder: Path, name: str, text: str) -> None:
