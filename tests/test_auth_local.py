@@ -97,9 +97,7 @@ class TestSignIn:
         for name in ("wang", "nobody"):
             for _ in range(4):
                 assert await sign_in(authenticator, attacker, name, OTHER) is None
-            with pytest.raises(
-                web.HTTPError, match=r"Too many wrong passwords\. Try again in \d s"
-            ) as slow:
+            with pytest.raises(web.HTTPError, match=r"Too many wrong passwords\. Try again in \d s") as slow:
                 await sign_in(authenticator, attacker, name, GOOD)
             assert slow.value.status_code == 429
         assert (await sign_in(authenticator, Request(db)))["name"] == "wang"
