@@ -34,6 +34,9 @@ EVERY_RULE = Policy(
     fair=FairShare(group_weights={"group-0": 2.0, "group-1": 1.0, "group-2": 1.0}),
     limits=Limits(user=Limit(gpus=8, gpu_hours=2000), groups={"group-1": Limit(gpus=4096)}),
 )
+IN_A_ROW = 100
+"""The best of so many decisions one after the other says what the machine can when nothing else runs on it."""
+
 WEEKDAYS = (0, 1, 2, 3, 4)
 
 
@@ -66,9 +69,11 @@ def measured(gpus: int, waiting: int, count: int, every_rule: bool) -> dict[str,
     scene.decide()  # the first is of a machine that nobody had looked at
     taken = [scene.decide() for _ in range(count)]
     ordered = sorted(taken)
+    rows = [taken[first : first + IN_A_ROW] for first in range(0, count - IN_A_ROW + 1, IN_A_ROW)] or [taken]
     return {
         "decisions": count,
         "per_second": round(count / sum(taken), 1),
+        "per_second_best": round(max(len(row) / sum(row) for row in rows), 1),
         "median_ms": round(statistics.median(taken) * 1e3, 3),
         "p99_ms": round(ordered[min(count - 1, math.ceil(count * 0.99) - 1)] * 1e3, 3),
         "grants": scene.granted,
@@ -175,9 +180,9 @@ class Scene:
 def line(row: dict[str, Any]) -> str:
     every = row["every_rule"]
     return (
-        f"{row['gpus']:>5} GPUs, {row['waiting']:>6} waiting: {row['per_second']:>7.1f} decisions/s, median "
-        f"{row['median_ms']:.2f} ms, p99 {row['p99_ms']:.2f} ms; with windows, groups and limits "
-        f"{every['per_second']:.1f}/s, p99 {every['p99_ms']:.2f} ms"
+        f"{row['gpus']:>5} GPUs, {row['waiting']:>6} waiting: {row['per_second']:>7.1f} decisions/s "
+        f"(best {row['per_second_best']:.1f}), median {row['median_ms']:.2f} ms, p99 {row['p99_ms']:.2f} ms; "
+        f"with windows, groups and limits {every['per_second']:.1f}/s, p99 {every['p99_ms']:.2f} ms"
     )
 
 

@@ -117,26 +117,27 @@ class _Plan:
         self, queue: Queue, request: Request, mib: int, groups: tuple[str, ...], lease_s: float
     ) -> float:
         """On the unit with shares that has room first, or on one that is free before that."""
-        best: tuple[float, int] | None = None
-        fitting = self.room.fitting(request)
+        fitting, windows = self.room.fitting(request), self.windows
+        best, chosen = float("inf"), -1
         for looks, (soonest, index) in enumerate(self.partly):
-            if best is not None and (soonest >= best[0] or looks >= MOST_LOOKS):
+            if soonest >= best or looks >= MOST_LOOKS:
                 break
             if index in fitting:
-                at = self._start(index, _free_from(self.pieces[index], mib), groups, lease_s)
-                if best is None or at < best[0]:
-                    best = (at, index)
+                at = _free_from(self.pieces[index], mib)
+                if windows:
+                    at = self._start(index, at, groups, lease_s)
+                if at < best:
+                    best, chosen = at, index
         for free, index in queue:
-            if best is not None and free >= best[0]:
+            if free >= best:
                 break
             if index in fitting:
-                at = self._start(index, free, groups, lease_s)
-                if best is None or at < best[0]:
-                    best = (at, index)
-        if best is None:
-            return float("inf")
-        self._share(best[1], mib, best[0], best[0] + lease_s + self.drain_s)
-        return best[0]
+                at = self._start(index, free, groups, lease_s) if windows else free
+                if at < best:
+                    best, chosen = at, index
+        if chosen >= 0:
+            self._share(chosen, mib, best, best + lease_s + self.drain_s)
+        return best
 
     def _start(self, index: int, at: float, groups: tuple[str, ...], lease_s: float) -> float:
         slot = self.room.slots[index]
