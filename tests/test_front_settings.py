@@ -55,6 +55,10 @@ def test_what_cannot_be_meant_is_said(sections, told):
         settings(**sections)
 
 
+def test_off_needs_no_quotes():
+    assert settings(**yaml.safe_load("tls: {mode: off}")).tls.mode == "off"
+
+
 class TestJupyterHub:
     @pytest.fixture(autouse=True)
     def trail_of_others(self, monkeypatch):

@@ -70,6 +70,11 @@ class Tls(_Section):
     hsts: Duration = 180 * DAY_S
     """Seconds for which browsers refuse plain HTTP; sent with `files` only. 0: not sent."""
 
+    @field_validator("mode", mode="before")
+    @classmethod
+    def _off_is_a_word(cls, value: object) -> object:
+        return "off" if value is False else value  # YAML takes an `off` without quotes for "no"
+
     @model_validator(mode="after")
     def _fit_together(self) -> Tls:
         if self.mode == "files" and not (self.certificate and self.key):
