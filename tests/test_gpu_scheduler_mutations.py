@@ -9,6 +9,8 @@ import random
 
 import pytest
 
+from tests.scheduling import happenings
+from tests.scheduling import world as world_module
 from tests.scheduling.mutants import mutant
 from tests.scheduling.watch import accounts_agree
 from tests.scheduling.world import Setting, World
@@ -100,19 +102,11 @@ RULES = {
 
 def play(world, load):
     """Until something is noticed, or for good."""
-    import tests.scheduling.watch as watch_module
-    import tests.scheduling.world as world_module
-
-    theirs = {"fairshare": load("fairshare"), "leases": load("leases")}
-    ours = {name: getattr(world_module, name) for name in theirs}
-    for name, module in theirs.items():
-        setattr(world_module, name, module)
-    try:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(world_module, "fairshare", load("fairshare"))
+        patched.setattr(happenings, "leases", load("leases"))
         world.run(LENGTH)
-        watch_module.accounts_agree(world)
-    finally:
-        for name, module in ours.items():
-            setattr(world_module, name, module)
+        accounts_agree(world)
 
 
 @pytest.mark.parametrize("rule", RULES)
