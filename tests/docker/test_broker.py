@@ -185,7 +185,7 @@ def test_an_idle_gpu_goes_to_who_waits_and_a_busy_one_does_not(hub):
     )
     answer = hub.api.ask_start("kim", options=GPU)
     assert answer.status_code == 409, answer.text
-    wait_server(hub, "kim", timeout=60)
+    wait_server(hub, "kim", timeout=180)
     assert hub.answers("ida")
     assert hub.broker.get("/v1/busy", user="ida", server="")["busy"] is True
     assert not (hub.api.server("jan") or {}).get("ready")
@@ -200,7 +200,7 @@ def test_whoever_does_not_come_at_their_turn_is_passed_by(hub):
     hub.api.stop("lea")
     wait_server(hub, "nat")
     assert hub.ticket("nat")["state"] == "offered"
-    wait_server(hub, "ole", timeout=60)
+    wait_server(hub, "ole", timeout=180)
     assert hub.ticket("nat") is None
     assert "ticket-expired" in kinds(hub)
     with hub.browser("ole") as ole:  # comes: passing through the Hub is a sign of life
