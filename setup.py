@@ -61,6 +61,8 @@ setup(
             "pytest>=8",
             "pytest-asyncio>=0.24",
             "pytest-xdist>=3.6",  # tests wait much (engines, hubs, browsers): several files at once
+            "pytest-timeout>=2.4",  # a test that hangs fails with its stack, and the others go on
+            "pytest-instafail>=0.5",  # a failure is told when it happens: a run that is cut has told it
             "hypothesis>=6.100",  # property tests of parsers and names
             "playwright>=1.50",  # drives a real Chromium
             "nvidia-nvml-dev-cu11",  # nvml.h, which the stand-in for the driver is built against

@@ -7,6 +7,7 @@ What was asked of it is in `calls`.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import threading
 import time
@@ -20,6 +21,9 @@ from typing import Any
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_unix_socket
 from tornado.web import Application, RequestHandler
+
+_IDS = itertools.count(1)
+"""Of events: each stand-in goes on where the one before it ended, as one broker does over its restarts."""
 
 
 class BrokerStandIn:
@@ -131,7 +135,7 @@ class BrokerStandIn:
 
     def tell(self, kind: str, **more: Any) -> dict[str, Any]:
         """Something happened."""
-        event = {"id": len(self.events) + 1, "time": time.time(), "kind": kind, "level": "info", **more}
+        event = {"id": next(_IDS), "time": time.time(), "kind": kind, "level": "info", **more}
         self.events.append(event)
         return event
 
@@ -271,10 +275,13 @@ class _Answers(RequestHandler):
             ticket["place"] = place
 
     async def _events(self) -> None:
-        sent = int(self.get_argument("after", str(len(self.broker.events))))
+        events = self.broker.events
+        sent = int(self.get_argument("after", str(events[-1]["id"] if events else 0)))
+        if events and sent > events[-1]["id"]:
+            sent = 0  # another book
         await self.flush()
         while not self.request.connection.stream.closed():  # type: ignore[union-attr]
-            for event in self.broker.events[sent:]:
+            for event in [one for one in self.broker.events if one["id"] > sent]:
                 self.write(json.dumps(event) + "\n")
                 await self.flush()
                 sent = event["id"]

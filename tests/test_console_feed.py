@@ -121,34 +121,58 @@ async def test_nothing_new_is_no_new_version(broker, feed):
 
 
 async def test_events_come_once_and_in_order_also_over_a_restart(broker, feed):
-    broker.tell("grant", user="lin")
+    told = [broker.tell("grant", user="lin")]
     broker.start()
     heard = []
 
     async def listen():
         async for event in feed.events(0, silence_s=PATIENCE_S):
-            heard.append(event["id"])
+            heard.append(event)
             if len(heard) == 4:
                 return
 
     listening = asyncio.create_task(listen())
     await until(feed, lambda now: now.reachable)
-    broker.tell("grant", user="wang")
+    told.append(broker.tell("grant", user="wang"))
     broker.stop()
     await until(feed, lambda now: not now.reachable)
-    broker.tell("ended", user="lin")
+    told.append(broker.tell("ended", user="lin"))
     broker.start()
-    broker.tell("ended", user="wang")
+    told.append(broker.tell("ended", user="wang"))
     await asyncio.wait_for(listening, PATIENCE_S)
-    assert heard == [1, 2, 3, 4]
+    assert heard == told
+
+
+async def test_a_broker_that_comes_back_with_another_book_is_heard_from_its_first_event(broker, feed):
+    broker.tell("grant", user="lin", id=5000)
+    broker.start()
+    await until(feed, lambda now: now.reachable)
+    heard = []
+
+    async def listen():
+        async for event in feed.events(0, silence_s=PATIENCE_S):
+            heard.append(event["user"])
+            if len(heard) == 3:
+                return
+
+    listening = asyncio.create_task(listen())
+    broker.stop()
+    await until(feed, lambda now: not now.reachable)
+    broker.events.clear()
+    broker.tell("grant", user="wang", id=1)
+    broker.start()
+    await until(feed, lambda now: now.reachable)
+    broker.tell("ended", user="wang", id=2)
+    await asyncio.wait_for(listening, PATIENCE_S)
+    assert heard == ["lin", "wang", "wang"]
 
 
 async def test_events_from_now_on_leave_out_the_past_and_silence_is_told(broker, feed):
-    broker.tell("grant", user="lin")
+    past = broker.tell("grant", user="lin")
     broker.start()
     await until(feed, lambda now: now.reachable)
     async for event in feed.events(0, silence_s=PATIENCE_S):
-        assert event["id"] == 1
+        assert event == past
         break
     async for event in feed.events(None, silence_s=0.05):
         assert event is None

@@ -53,6 +53,8 @@ class Feed:
         self._history_at = self._looked_at = float("-inf")
         self._events: deque[Event] = deque(maxlen=KEPT_EVENTS)
         self._last_event = 0
+        self._books = 0
+        """How often the broker came back with another book, whose ids begin anew."""
         self.closed = False
 
     @property
@@ -112,13 +114,15 @@ class Feed:
 
     async def events(self, after: int | None, silence_s: float) -> AsyncIterator[Event | None]:
         """Events after that id (None: from now on), as they come; None where nothing happens for `silence_s`."""
-        last = self._last_event if after is None else after
+        last, book = self._last_event if after is None else after, self._books
         while not self.closed:
+            if book != self._books:
+                last, book = 0, self._books
             for event in [event for event in self._events if event["id"] > last]:
                 last = event["id"]
                 yield event
             deadline = self._now() + silence_s
-            while not self.closed and self._last_event <= last:
+            while not self.closed and self._last_event <= last and book == self._books:
                 if not await self._something_new(deadline - self._now()):
                     yield None
                     break
@@ -153,7 +157,10 @@ class Feed:
 
     def _heard(self, event: Event) -> None:
         if event["id"] <= self._last_event:
-            return
+            # asked for what came after the last one, the broker sends less only where it has another book
+            log.warning("The GPU broker's events begin anew at %d, after %d", event["id"], self._last_event)
+            self._events.clear()
+            self._books += 1
         self._events.append(event)
         self._last_event = event["id"]
         self._wanted.set()

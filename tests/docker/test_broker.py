@@ -50,10 +50,10 @@ def hub(shared_hub):
     shared_hub.wait_free(2)
 
 
-def kinds(hub: GpuHub) -> list[str]:
-    """The kinds of all events that are kept."""
+def kinds(hub: GpuHub, after: int = 0) -> list[str]:
+    """The kinds of the events after that one, of those that are kept."""
     found = []
-    with hub.broker._http.stream("GET", "/v1/events", params={"after": 0}, timeout=3) as stream:
+    with hub.broker._http.stream("GET", "/v1/events", params={"after": after}, timeout=3) as stream:
         for line in stream.iter_lines():
             if line.strip():
                 found.append(json.loads(line)["kind"])
@@ -74,7 +74,6 @@ def reason(hub: GpuHub, uuid: str) -> str:
 def work(hub: GpuHub, user: str, mib: int = 4000) -> int:
     """A process of the user's container computes on its GPU."""
     (uuid,) = hub.held(user)
-    hub.lab.set(uuid, util=90)
     pid = hub.lab.train(hub.container(user).id, uuid, mib=mib)
     wait_until(lambda: used(hub, uuid, user) == mib, "the broker has seen it")
     return pid
@@ -185,7 +184,7 @@ def test_an_idle_gpu_goes_to_who_waits_and_a_busy_one_does_not(hub):
     )
     answer = hub.api.ask_start("kim", options=GPU)
     assert answer.status_code == 409, answer.text
-    wait_server(hub, "kim", timeout=180)
+    wait_server(hub, "kim", timeout=60)
     assert hub.answers("ida")
     assert hub.broker.get("/v1/busy", user="ida", server="")["busy"] is True
     assert not (hub.api.server("jan") or {}).get("ready")
@@ -247,6 +246,7 @@ def test_without_its_store_it_finds_what_runs_by_the_labels(hub):
         file.unlink()
     hub.start_broker()
     assert {user: hub.held(user) for user in ("tom", "uma")} == held
+    assert "adopted" in kinds(hub, after=1_000_000), "who knew the other book's events is told all of this one's"
     assert hub.api.ask_start("vera", options=GPU).status_code == 409
 
 

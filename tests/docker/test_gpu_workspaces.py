@@ -206,6 +206,7 @@ def test_a_claim_that_was_lost_while_its_start_waited_fails_it_cleanly(hub):
     hub.api.ask_start_behind("eve", options=GPU)
     (claim,) = wait_until(lambda: hub.claims("eve"), "eve has a claim and waits for a boot slot")
     hub.broker.delete(f"/v1/claims/{claim['id']}", reason="a test")
+    wait_until(lambda: hub.claims("eve") == [], "it is lost: a start that came before would have it again")
     hub.api.stop("fin")
     hub.api.wait_stopped("eve")
     assert "was given to somebody else" in hub.api.progress("eve")[-1]["message"]

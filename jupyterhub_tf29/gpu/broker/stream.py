@@ -20,7 +20,11 @@ MOST_UNREAD = 1000
 
 
 class EventsHandler(web.RequestHandler):
-    """GET /v1/events?after=ID; without `after` only what happens from now on."""
+    """GET /v1/events?after=ID; without `after` only what happens from now on.
+
+    An id that the book has not reached is another book's (its file was removed, or a backup put back): then all
+    events that are kept are sent, and an id below the one asked for tells the listener so.
+    """
 
     def initialize(self, book: Book) -> None:
         self._book = book
@@ -37,6 +41,8 @@ class EventsHandler(web.RequestHandler):
         self._book.listeners.append(self._hear)
         try:
             last = int(text) if text else self._book.last_event
+            if last > self._book.last_event:
+                last = 0
             self.set_header("Content-Type", "application/x-ndjson")
             ids = TABLES[EventRecord].c.id
             for event in self._book.store.all(EventRecord, ids > last):
