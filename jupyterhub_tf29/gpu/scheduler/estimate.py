@@ -57,7 +57,9 @@ class _Plan:
     def play(self, waiting: Iterable[Waiting]) -> list[float | None]:
         """One after the other. The usual case, whole units of one pool and no windows, is spelt out: it is hot."""
         max_s, now, drain_s = self.room.policy.leases.max_s, self.room.now, self.drain_s
-        queues, pieces, free_at = self.queues, self.pieces, self.free_at
+        pieces, free_at = self.pieces, self.free_at
+        usual: dict[str, Queue] = {}
+        """By request: its queue, as long as there is no other."""
         found: list[float | None] = []
         for ticket, _, in_turn in waiting:
             if not in_turn:
@@ -65,9 +67,19 @@ class _Plan:
                 continue
             lease_s = ticket.lease_s if ticket.lease_s < max_s else max_s
             request = ticket.request
-            queue = queues.get(request.pool)
-            if queue is None or self.windows or len(queues) > 1 or request.share_mib is not None:
+            queue = usual.get(request.key)
+            if queue is None:
                 at = self.place(request, ticket.groups, lease_s)
+                if len(self.queues) > 1:
+                    usual.clear()
+                elif not self.windows and request.share_mib is None:
+                    usual[request.key] = self.queues[request.pool]
+            elif request.count == 1:
+                at, index = queue.pop(0)
+                if index in pieces:
+                    self._cut(index, [])
+                free_at[index] = until = at + lease_s + drain_s
+                insort(queue, (until, index))
             else:
                 taken = queue[: request.count]
                 del queue[: request.count]
@@ -123,7 +135,8 @@ class _Plan:
             if soonest >= best or looks >= MOST_LOOKS:
                 break
             if index in fitting:
-                at = _free_from(self.pieces[index], mib)
+                pieces = self.pieces[index]
+                at = soonest if pieces[0][1] >= mib else _free_from(pieces, mib)
                 if windows:
                     at = self._start(index, at, groups, lease_s)
                 if at < best:
@@ -154,15 +167,15 @@ class _Plan:
 
     def _share(self, index: int, mib: int, at: float, until: float) -> None:
         """So much of a unit, of what is free first, is taken until then."""
-        pieces = self.pieces.get(index) or [(at, self.room.slots[index].unit.usable_mib)]
-        left, rest = mib, []
-        for free, piece in pieces:
-            used = min(left, piece)
-            left -= used
-            if piece > used:
-                rest.append((free, piece - used))
-        insort(rest, (until, mib))
-        self._cut(index, rest)
+        pieces = self.pieces.get(index)
+        if pieces is None:
+            self._cut(index, _take([(at, self.room.slots[index].unit.usable_mib)], mib, until))
+        else:
+            soonest = pieces[0][0]
+            _take(pieces, mib, until)
+            if pieces[0][0] != soonest:
+                del self.partly[bisect_left(self.partly, (soonest, index))]
+                insort(self.partly, (pieces[0][0], index))
         if until > self.free_at[index]:
             self._hold(index, until)
 
@@ -188,6 +201,21 @@ def _pieces(slot: Slot, now: float) -> Pieces:
     if slot.free_mib > 0:
         known.append((now, slot.free_mib))
     return sorted(known)
+
+
+def _take(pieces: Pieces, mib: int, until: float) -> Pieces:
+    """`pieces`, in which so many MiB, of what is free first, are somebody's until then."""
+    gone, left = 0, mib
+    for free, piece in pieces:
+        if piece > left:
+            if left:
+                pieces[gone] = (free, piece - left)
+            break
+        left -= piece
+        gone += 1
+    del pieces[:gone]
+    insort(pieces, (until, mib))
+    return pieces
 
 
 def _free_from(pieces: Pieces, mib: int) -> float:

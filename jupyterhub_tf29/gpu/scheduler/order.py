@@ -49,16 +49,14 @@ def _by_rank(tickets: Sequence[Ticket], factors: Mapping[str, float], fair: Fair
     share_weight, per_second = fair.share_weight, fair.age_weight / fair.max_age_s
     before_all = float("-inf")
 
-    def standing(ticket: Ticket) -> float:
-        submitted = ticket.submitted
-        if submitted <= first_fresh:
-            return before_all
-        waited = now - submitted if submitted < now else 0.0
-        return -share_weight * factors[ticket.user] - per_second * waited
-
     ordered = sorted(tickets, key=BY_ARRIVAL)
-    ordered.sort(key=standing)
-    return ordered
+    standings = [
+        -share_weight * factors[ticket.user] - per_second * (now - submitted if submitted < now else 0.0)
+        if (submitted := ticket.submitted) > first_fresh
+        else before_all
+        for ticket in ordered
+    ]
+    return [ordered[index] for index in sorted(range(len(ordered)), key=standings.__getitem__)]
 
 
 def _with_places(ordered: list[Ticket]) -> list[Ticket]:
