@@ -23,7 +23,7 @@ GRANTED = {
 }
 
 REASONS = {
-    "units": N_("{total} GPUs fit this, and {free} of them are free. It needs {request}."),
+    "units": N_("GPUs that fit this: {total}; free of them: {free}. It needs {request}."),
     "share-units": N_("No GPU has enough free memory for this now. It needs {request}."),
     "window-kept": N_("GPUs are free, but they are kept for the group {group} for another {end}."),
     "lease-window": N_(
