@@ -26,13 +26,21 @@ if TYPE_CHECKING:
     from tests.hubs.running import RunningHub
 
 
-# Cheap tests first: what is broken is told early.
 COSTS = ("docker", "hub", "image", "browser")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order by the dearest marker of each test; within one price as pytest has them, file by file."""
-    items.sort(key=lambda item: max((COSTS.index(mark.name) + 1 for mark in _priced(item)), default=0))
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Order by the dearest marker of each test; within one price as pytest has them, file by file.
+
+    Alone, cheap tests come first: what is broken is told early. Of several workers none must be left with a long
+    file when the others have nothing more to do, so there the dear ones come first.
+    """
+    alone = not hasattr(config, "workerinput")
+    items.sort(key=_price, reverse=not alone)
+
+
+def _price(item: pytest.Item) -> int:
+    return max((COSTS.index(mark.name) + 1 for mark in _priced(item)), default=0)
 
 
 def _priced(item: pytest.Item) -> list[pytest.Mark]:

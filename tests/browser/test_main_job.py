@@ -38,9 +38,6 @@ def start_workspace(page: Page, hub: RunningHub, shoot: Callable[[Page, str], No
     page.get_by_label("CPU, small").check()
     shoot(page, f"{name}-menu")
     page.get_by_role("button", name="Start").click()
-    expect(page.locator("#progress-log")).to_contain_text("Starting the container", timeout=PATIENCE_MS)
-    page.locator("#progress-details").evaluate("details => { details.open = true }")
-    shoot(page, f"{name}-progress")
     expect(page.locator(".jp-DirListing-item", has_text="models")).to_be_visible(timeout=PATIENCE_MS)
 
 
@@ -64,6 +61,8 @@ def test_sign_in_start_train_stop_and_find_it_again(
     shoot(page, "trained")
     assert float(printed.split(":")[1]) >= 0.95
     page.keyboard.press("Control+s")
+    page.locator(".jp-Dialog input").first.fill("digits.ipynb")
+    page.get_by_role("button", name="Rename and Save").click()
     expect(page.locator(".lm-TabBar-tab.jp-mod-dirty")).to_have_count(0, timeout=PATIENCE_MS)
 
     page.goto(f"{hub.url}/hub/home")
@@ -73,7 +72,7 @@ def test_sign_in_start_train_stop_and_find_it_again(
     assert hub.containers("ada") == []
 
     start_workspace(page, hub, shoot, "again")
-    page.goto(f"{hub.url}/user/ada/lab/tree/Untitled.ipynb")
+    page.goto(f"{hub.url}/user/ada/lab/tree/digits.ipynb")
     kept = page.locator(".jp-OutputArea-output", has_text="test accuracy")
     expect(kept).to_be_visible(timeout=PATIENCE_MS)
     shoot(page, "found-again")

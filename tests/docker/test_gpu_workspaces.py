@@ -139,6 +139,24 @@ def test_a_place_is_given_up_with_one_click_and_only_by_its_owner(hub):
         assert hub.containers("hal") == []
 
 
+def test_a_shorter_lease_is_taken_with_one_click_and_starts_before_those_who_wait(hub):
+    hub.api.start("ada", options=GPU)
+    (first,) = hub.claims("ada")
+    assert hub.api.ask_start("kai", options={"profile": "gpus", "count": "2"}).status_code == 409
+    with hub.browser("lou") as lou:
+        lou.menu()
+        lou.start(GPU)  # the other GPU is free, but an hour of it would keep kai waiting
+        ticket = hub.ticket("lou")["id"]
+        page = wait_until(lambda: (page := lou.menu().text) * ("take-offer" in page), "the menu has an offer")
+        assert f'name="take-offer" value="{ticket}"' in page
+        assert "Your server starts in a moment." in words(lou.start({"take-offer": ticket, **GPU}).text)
+    wait_ready(hub, "lou")
+    (shorter,) = hub.claims("lou")
+    assert shorter["lease_end"] <= first["lease_end"], "what kai waits for is not delayed"
+    assert hub.gpus_inside("lou") == hub.held("lou")
+    assert hub.ticket("kai")["place"] == 1
+
+
 def test_a_user_who_is_deleted_waits_no_longer(hub):
     for user in ("ada", "bea"):
         hub.api.start(user, options=GPU)

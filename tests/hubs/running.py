@@ -168,7 +168,7 @@ class RunningHub:
             self._console = None
         if self._proxy is not None:
             self._proxy.terminate()
-            self._proxy.wait(timeout=10)
+            self._proxy.wait(timeout=30)  # Traefik gives open requests ten seconds
             self._proxy = None
         if self._relay is not None:
             self._relay.close()
