@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import time
 
 import pytest
 
@@ -157,6 +158,16 @@ async def test_events_reach_the_server_they_are_about_once_and_over_restarts(mak
     restarted.client.events = again
     restarted.listen()
     await settled(lambda: again.after == [4])
+
+
+async def test_of_a_broker_with_another_book_only_what_is_new_is_told(make_desk):
+    desk, stream, ada = make_desk(), Stream(), Heard()
+    desk.client.events = stream
+    desk.join(ADA, ada)
+    desk.listen()
+    stream.say(event(5000), None, event(4001), event(4002, time=time.time()), None, event(4003))
+    await settled(lambda: ada.events == [5000, 4002, 4003])
+    assert stream.after == [None, 5000, 4002]
 
 
 async def test_what_was_said_before_the_hub_knew_the_server_is_told_when_it_does(make_desk):

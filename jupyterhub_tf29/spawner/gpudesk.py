@@ -29,6 +29,9 @@ LOOK_AGAIN_AFTER = 60.0
 RETRY_AFTER = 5.0
 """Seconds between two tries to give a claim back, and to listen again."""
 
+NEWS_S = 60.0
+"""What happened longer ago is told to nobody where the broker's events begin anew."""
+
 RETURN_WITHIN = 2 * RETRY_AFTER
 """Seconds that a start waits for the claim of the start before it to be given back."""
 
@@ -200,9 +203,14 @@ class GpuDesk:
         silent = False
         while True:
             try:
-                async for event in self.client.events(after=await self._heard.last()):
+                last = await self._heard.last()
+                async for event in self.client.events(after=last):
                     silent = False
-                    await self._hear(event)
+                    if last is not None and event["id"] <= last and event["time"] < time.time() - NEWS_S:
+                        # the broker has another book, a backup perhaps, and tells all of it: what is long over
+                        await self._heard.note(event["id"])
+                    else:
+                        await self._hear(event)
             except (BrokerUnavailable, BrokerRefused) as error:
                 if not silent:
                     self._log.warning("The GPU broker's events are not heard for now: %s", error)
