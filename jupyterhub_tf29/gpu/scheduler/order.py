@@ -7,7 +7,8 @@ passed for ever; then by rank a·F + b·min(age / max_age, 1), ties by arrival a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from operator import attrgetter
+from itertools import islice
+from operator import attrgetter, lt
 
 from .fairshare import factors
 from .policy import FairShare, Policy
@@ -44,17 +45,21 @@ def is_overdue(ticket: Ticket, fair: FairShare, now: float) -> bool:
 
 
 def _by_rank(tickets: Sequence[Ticket], factors: Mapping[str, float], fair: FairShare, now: float) -> list[Ticket]:
-    """By arrival first, which costs little as they mostly come so; sorting by rank then keeps ties as they are."""
+    """By arrival first, as which they mostly come; sorting by rank then keeps ties as they are."""
     first_fresh = now - fair.max_age_s
     share_weight, per_second = fair.share_weight, fair.age_weight / fair.max_age_s
     before_all = float("-inf")
 
-    ordered = sorted(tickets, key=BY_ARRIVAL)
+    ordered: Sequence[Ticket] = tickets
+    arrivals = [ticket.submitted for ticket in tickets]
+    if not all(map(lt, arrivals, islice(arrivals, 1, None))):
+        ordered = sorted(tickets, key=BY_ARRIVAL)
+        arrivals = [ticket.submitted for ticket in ordered]
     standings = [
         -share_weight * factors[ticket.user] - per_second * (now - submitted if submitted < now else 0.0)
-        if (submitted := ticket.submitted) > first_fresh
+        if submitted > first_fresh
         else before_all
-        for ticket in ordered
+        for ticket, submitted in zip(ordered, arrivals, strict=True)
     ]
     return [ordered[index] for index in sorted(range(len(ordered)), key=standings.__getitem__)]
 
