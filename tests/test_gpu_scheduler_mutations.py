@@ -42,9 +42,9 @@ RULES = {
     "what is held now counts": (PLAIN, "fairshare", "raw[holding.user] = raw.get(holding.user, 0.0) + more", "pass"),
     "groups have weights": (MIXED, "fairshare", "fair.group_weights.get(group, fair.default_weight)", "1.0"),
     "the use of one's group counts": (MIXED, "fairshare", "steep * group_use / members", "0.0"),
-    "a long wait counts": (PLAIN, "order", "- per_second * (now - submitted if submitted < now else 0.0)", ""),
+    "a long wait counts": (PLAIN, "order", "- per_second * waited", ""),
     "little use counts": (PLAIN, "order", "-share_weight * factors[ticket.user]", "0.0"),
-    "the longest wait comes first": (PLAIN, "order", "else before_all", "else 1.0"),
+    "the longest wait comes first": (PLAIN, "order", "return before_all", "return 1.0"),
     "ties by arrival": (PLAIN, "order", 'attrgetter("submitted", "id")', 'attrgetter("id")'),
     "an admin's word": (FAULTS, "order", "line.insert(max(0, (ticket.place or 1) - 1), ticket)", "line.append(ticket)"),
     # backfill

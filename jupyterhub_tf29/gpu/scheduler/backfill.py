@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from ..request import Request
-from .room import Room, Slot, with_room
+from .room import Room, Slot
 
 
 class Head:
@@ -91,7 +91,7 @@ def terms(
 ) -> Terms:
     """The longest lease that could start now on `slots`; whoever wants a shorter one fits as well."""
     share_mib, count = request.share_mib, request.count
-    free = with_room(slots, share_mib)
+    free = [slot for slot in slots if slot.has_room(share_mib)]
     if len(free) < count:
         return Terms(NONE, "units")
     if head is not None and not room.policy.backfill:
@@ -119,7 +119,7 @@ def able(
     Of units that are kept for a window at different times, those with the nearest are given first, so that the
     others stay free for long leases.
     """
-    limits = _limits(with_room(slots, request.share_mib), groups, room)
+    limits = _limits([slot for slot in slots if slot.has_room(request.share_mib)], groups, room)
     limits = [(limit, slot) for limit, slot in limits if limit >= lease_end]
     if head is not None and lease_end > head.by:
         limits = _beside(limits, request.share_mib, head)

@@ -7,9 +7,6 @@ held is looked through (`leases`), and the rest of the line is told when (`estim
 
 from __future__ import annotations
 
-from functools import partial
-from itertools import count
-
 from .decisions import Decisions, LineEntry
 from .estimate import estimates
 from .grants import Round
@@ -35,10 +32,11 @@ def decide(state: State, now: float) -> Decisions:
     wanted, away = Wanted(round_.waiting, room), in_the_way(state, kept, room, now)
     outcome = review(state, now, room, wanted, round_.allowances, away)
     waits = estimates(round_.waiting, room)
-    ids = [ticket.id for ticket, _, _ in round_.waiting]
-    reasons = [reason for _, reason, _ in round_.waiting]
-    # what LineEntry() does, without its overhead for each of thousands
-    line = map(partial(tuple.__new__, LineEntry), zip(ids, count(1), waits, reasons, strict=False))
+    new = tuple.__new__  # what LineEntry() does, without its overhead for each of thousands
+    line = [
+        new(LineEntry, (ticket.id, place, wait_s, reason))
+        for place, ((ticket, reason, _), wait_s) in enumerate(zip(round_.waiting, waits, strict=True), 1)
+    ]
     head = round_.head
     return Decisions(
         tuple(round_.grants),

@@ -166,11 +166,8 @@ def _groups_by_user(state: State, fair: FairShare) -> dict[str, str]:
 
 def _raw_use(state: State, now: float, half_life_s: float) -> dict[str, float]:
     """User → decayed GPU-seconds at `now`, with what holdings count that nobody has settled yet."""
-    # decayed(), spelt out: it is asked for everybody who has ever used something
-    raw = {
-        use.user: use.decayed_gpu_s * (2.0 ** ((at - now) / half_life_s) if (at := use.at) < now else 1.0)
-        for use in state.uses
-    }
+    left_of = {at: decayed(1.0, now - at, half_life_s) for at in {use.at for use in state.uses}}
+    raw = {use.user: use.decayed_gpu_s * left_of[use.at] for use in state.uses}
     for holding in state.holdings:
         more = accrued(holding.weight, now - counted_from(holding), half_life_s)
         raw[holding.user] = raw.get(holding.user, 0.0) + more

@@ -7,8 +7,7 @@ passed for ever; then by rank a·F + b·min(age / max_age, 1), ties by arrival a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import islice
-from operator import attrgetter, lt
+from operator import attrgetter
 
 from .fairshare import factors
 from .policy import FairShare, Policy
@@ -45,23 +44,21 @@ def is_overdue(ticket: Ticket, fair: FairShare, now: float) -> bool:
 
 
 def _by_rank(tickets: Sequence[Ticket], factors: Mapping[str, float], fair: FairShare, now: float) -> list[Ticket]:
-    """By arrival first, as which they mostly come; sorting by rank then keeps ties as they are."""
+    """By arrival first, which costs little as they mostly come so; sorting by rank then keeps ties as they are."""
     first_fresh = now - fair.max_age_s
     share_weight, per_second = fair.share_weight, fair.age_weight / fair.max_age_s
     before_all = float("-inf")
 
-    ordered: Sequence[Ticket] = tickets
-    arrivals = [ticket.submitted for ticket in tickets]
-    if not all(map(lt, arrivals, islice(arrivals, 1, None))):
-        ordered = sorted(tickets, key=BY_ARRIVAL)
-        arrivals = [ticket.submitted for ticket in ordered]
-    standings = [
-        -share_weight * factors[ticket.user] - per_second * (now - submitted if submitted < now else 0.0)
-        if submitted > first_fresh
-        else before_all
-        for ticket, submitted in zip(ordered, arrivals, strict=True)
-    ]
-    return [ordered[index] for index in sorted(range(len(ordered)), key=standings.__getitem__)]
+    def standing(ticket: Ticket) -> float:
+        submitted = ticket.submitted
+        if submitted <= first_fresh:
+            return before_all
+        waited = now - submitted if submitted < now else 0.0
+        return -share_weight * factors[ticket.user] - per_second * waited
+
+    ordered = sorted(tickets, key=BY_ARRIVAL)
+    ordered.sort(key=standing)
+    return ordered
 
 
 def _with_places(ordered: list[Ticket]) -> list[Ticket]:

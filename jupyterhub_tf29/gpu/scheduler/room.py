@@ -5,8 +5,6 @@ The only thing here that changes while a decision is made; it never leaves `deci
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from ..devices import Pair
 from ..request import Request, is_model
 from .state import IN_SERVICE, State, Unit
@@ -91,13 +89,6 @@ class Slot:
                     return at
                 at = end
         return at
-
-
-def with_room(slots: Iterable[Slot], share_mib: int | None) -> list[Slot]:
-    """Those that have room for a share of so many MiB, or (None) for somebody who wants all of one."""
-    if share_mib is None:
-        return [slot for slot in slots if not slot.takes]
-    return [slot for slot in slots if slot.shared and slot.free_mib >= share_mib]
 
 
 class Room:

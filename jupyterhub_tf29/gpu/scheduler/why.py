@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..request import Request
 from .backfill import Head, Terms
 from .decisions import Reason
-from .room import Room, with_room
+from .room import Room
 
 HELD = Reason("held", {})
 
@@ -27,7 +27,7 @@ def impossible(request: Request, room: Room) -> Reason | None:
 def waits(request: Request, groups: tuple[str, ...], found: Terms, room: Room, head: Head | None) -> Reason:
     """Why something that fits this machine does not start now."""
     slots, now = room.serving(request), room.now
-    free = with_room(slots, request.share_mib)
+    free = [slot for slot in slots if slot.has_room(request.share_mib)]
     if found.bound == "units":
         counts = {"free": len(free), "count": request.count, "total": len(slots)}
         return Reason("units", {**counts, "request": request.to_json()})
