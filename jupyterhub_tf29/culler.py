@@ -65,5 +65,11 @@ def run(args: argparse.Namespace) -> int:
     settings = load_settings(paths.config)
     # In the environment rather than on the command line, which everyone on the machine can read.
     os.environ["JUPYTERHUB_API_TOKEN"] = read_secret(paths, "culler-token")
-    make_culler(settings, paths).start()
+    culler = make_culler(settings, paths)
+    idle = settings.idle
+    culler.log.info(
+        "The culler looks every %d s; idle.stop_after: %d s, idle.max_age: %d s (0: never)",
+        *(culler.cull_every, idle.stop_after, idle.max_age),
+    )
+    culler.start()
     return 0

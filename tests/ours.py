@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import secrets
 import socket
 
@@ -17,11 +18,17 @@ def new_name() -> str:
     return f"tf29t{secrets.token_hex(4)}"
 
 
+PORTS = range(15_000, 30_000)
+"""Below those that Linux gives to outgoing connections, which would take a port while its program is away."""
+
+
 def find_free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody has now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of this machine that nobody has now."""
+    while True:
+        port = random.SystemRandom().choice(PORTS)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("", port))
+            return port
 
 
 def remove_all(engine: docker.DockerClient, name: str) -> None:

@@ -93,6 +93,10 @@ class Deployed:
         except requests.RequestException:
             return False
 
+    def log(self, program: str) -> str:
+        """What the program has written since it was first started."""
+        return (self.root / "logs" / f"{program}.log").read_text(encoding="utf-8")
+
     def remove(self) -> None:
         """Stop everything and delete the folder; Docker objects go by their label, see tests.ours."""
         if (self.root / "program" / "venv").exists():
