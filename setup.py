@@ -62,6 +62,7 @@ setup(
             "pytest-asyncio>=0.24",
             "pytest-xdist>=3.6",  # tests wait much (engines, hubs, browsers): several files at once
             "pytest-timeout>=2.4",  # a test that hangs fails with its stack, and the others go on
+            "pytest-rerunfailures>=16",  # one more try for engines and browsers (tests/second_try.py)
             "pytest-instafail>=0.5",  # a failure is told when it happens: a run that is cut has told it
             "hypothesis>=6.100",  # property tests of parsers and names
             "playwright>=1.50",  # drives a real Chromium

@@ -17,6 +17,7 @@ import docker.errors
 import pytest
 
 from tests.ours import find_free_port, new_name, remove_all
+from tests.second_try import SECOND_TRY, FirstFailures
 from tests.stub.image import ensure_stub_image
 
 if TYPE_CHECKING:
@@ -35,8 +36,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     Alone, cheap tests come first: what is broken is told early. Of several workers none must be left with a long
     file when the others have nothing more to do, so there the dear ones come first.
     """
-    alone = not hasattr(config, "workerinput")
-    items.sort(key=_price, reverse=not alone)
+    items.sort(key=_price, reverse=not _has_the_terminal(config))
+    for item in items:
+        if _price(item):
+            item.add_marker(SECOND_TRY)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Failures that are tried again are told, by the process that has the terminal."""
+    if _has_the_terminal(config):
+        config.pluginmanager.register(FirstFailures(config))
+
+
+def _has_the_terminal(config: pytest.Config) -> bool:
+    return not hasattr(config, "workerinput")
 
 
 def _price(item: pytest.Item) -> int:
