@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import sys
 import time
 import traceback
 from pathlib import Path
@@ -34,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Raises CommandError where the Hub could not start; else it does not come back."""
+    """Raises CommandError where the Hub could not start; else it comes back when the Hub has ended."""
     logging.basicConfig(level=logging.INFO, format="[%(levelname)s %(asctime)s %(name)s] %(message)s")
     paths = Paths.from_environment()
     config_file = paths.config / "jupyterhub_config.py"
@@ -49,9 +48,19 @@ def run(args: argparse.Namespace) -> int:
     client = engine_that_answers()
     check_network(client, settings)
     remove_leftovers(client, settings.name, running_containers(config.JupyterHub.db_url), log)
+    client.close()
     os.environ["JUPYTERHUB_CRYPT_KEY"] = read_secret(paths, "crypt-key")
-    program = str(Path(sys.executable).parent / "jupyterhub")
-    os.execv(program, [program, "-f", str(config_file), *args.jupyterhub_args])  # noqa: S606
+    _become_jupyterhub(["-f", str(config_file), *args.jupyterhub_args])
+    return 0
+
+
+def _become_jupyterhub(arguments: list[str]) -> None:
+    """In this process, which has imported half of it for the checks: a program of its own would do that again."""
+    from jupyterhub.app import JupyterHub
+
+    # as JupyterHub finds it in a program of its own
+    logging.basicConfig(level=logging.WARNING, handlers=[], force=True)
+    JupyterHub.launch_instance(arguments)
 
 
 def read_config(config_file: Path) -> Any:

@@ -17,7 +17,7 @@ ensure_venv() {
     need_root "install the hub's programs below $program_dir"
     [[ -x $venv/bin/python ]] && "$venv/bin/python" -c '' || as_root "$python" -m venv --clear "$venv"
     as_root "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-        --require-hashes --requirement "$here/requirements.lock"
+        --require-hashes --no-deps --requirement "$here/requirements.lock"
     install_package
     printf '%s' "$digest" | as_root tee "$venv/.installed" >/dev/null
     step_detail="installed, $(as_root du -sh "$venv" | cut -f1)"
