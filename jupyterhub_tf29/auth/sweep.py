@@ -61,22 +61,6 @@ class Sweep:
         roles.assign_default_roles(self._app.db, entity=user.orm_user)
         self._app.db.commit()
 
-    async def _follow(self, user: Any, model: dict[str, Any] | bool) -> None:
-        """What the directory says now, into the Hub, as its own `auth_to_user` does for a request.
-
-        It has to be done here: the directory was asked just now, and is not asked again for a request soon after.
-        """
-        if not isinstance(model, dict):
-            return
-        if model.get("admin") is not None and bool(model["admin"]) != bool(user.admin):
-            user.admin = bool(model["admin"])
-        roles.assign_default_roles(self._app.db, entity=user.orm_user)
-        if model.get("groups") is not None:
-            user.sync_groups(model["groups"])
-        self._app.db.commit()
-        if "auth_state" in model:
-            await user.save_auth_state(model["auth_state"] if self._sign_in.enable_auth_state else None)
-
     async def _stop_all(self, user: Any) -> None:
         for name, spawner in list(user.spawners.items()):
             if spawner.active and not spawner.pending:
