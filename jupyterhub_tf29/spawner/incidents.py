@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyterhub.utils import maybe_future
+from sqlalchemy.orm import object_session
 
 from ..i18n import N_, in_language
 from ..units import format_size
@@ -135,7 +136,13 @@ class ToldSpawner(BootingSpawner):
         await self.write_notices()
         if self.orm_spawner is not None:
             self.orm_spawner.state = self.get_state()
-            self.db.commit()
+            self._save()
+
+    def _save(self) -> None:
+        """What was put into `orm_spawner` outlives the Hub. `Spawner.db`, deprecated, would complain each time."""
+        session = object_session(self.orm_spawner)
+        if session is not None:
+            session.commit()
 
     async def write_notices(self) -> None:
         """Put the notices where the container sees them."""

@@ -187,7 +187,7 @@ class TF29Spawner(RecordedSpawner, ClaimingSpawner):
         self.user_options = dict(options)
         if self.orm_spawner is not None:
             self.orm_spawner.user_options = dict(options)
-            self.db.commit()
+            self._save()
 
     def _apply(self, chosen: Chosen) -> None:
         limits, override = self.settings.limits, chosen.override
