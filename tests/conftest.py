@@ -60,6 +60,12 @@ def _priced(item: pytest.Item) -> list[pytest.Mark]:
     return [mark for mark in item.iter_markers() if mark.name in COSTS]
 
 
+@pytest.fixture(autouse=True)
+def no_trail_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The audit trail is one for a process: what a test opens must not get the events of those after it."""
+    monkeypatch.setattr("jupyterhub_tf29.audit.trail._trail", None)
+
+
 @pytest.fixture(scope="session")
 def engine() -> Iterator[docker.DockerClient]:
     """The machine's own Docker Engine. Where none answers the test fails; `tests/run` starts one."""
